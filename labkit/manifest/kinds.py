@@ -25,12 +25,17 @@ class Kubernetes(Struct, frozen=True, kw_only=True, rename="camel", omit_default
 
 
 class Own(
-    Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True
+    Struct,
+    frozen=True,
+    kw_only=True,
+    rename="camel",
+    omit_defaults=True,
+    forbid_unknown_fields=True,
 ):
     """Base of labkit's kinds and their parts: unknown fields are errors."""
 
 
-class ObjectMeta(Kubernetes):
+class ObjectMeta(Kubernetes, frozen=True, kw_only=True):
     """``metadata``."""
 
     name: str = ""
@@ -42,32 +47,32 @@ class ObjectMeta(Kubernetes):
 # --- Namespace, Node ------------------------------------------------------------------------------
 
 
-class Namespace(Kubernetes):
+class Namespace(Kubernetes, frozen=True, kw_only=True):
     """A Kubernetes Namespace; it only names."""
 
     metadata: ObjectMeta
 
 
-class NodeAddress(Kubernetes):
+class NodeAddress(Kubernetes, frozen=True, kw_only=True):
     """``status.addresses[]``; InternalIP is the one that counts."""
 
     type: str
     address: str
 
 
-class NodeStatus(Kubernetes):
+class NodeStatus(Kubernetes, frozen=True, kw_only=True):
     """``status`` of a Node."""
 
     addresses: list[NodeAddress] = []
 
 
-class NodeSpec(Kubernetes):
+class NodeSpec(Kubernetes, frozen=True, kw_only=True):
     """``spec`` of a Node."""
 
     pod_cidr: str | None = field(name="podCIDR", default=None)
 
 
-class NodeObject(Kubernetes):
+class NodeObject(Kubernetes, frozen=True, kw_only=True):
     """A Kubernetes Node: its labels, its zone, its address and pod CIDR if given."""
 
     metadata: ObjectMeta
@@ -78,7 +83,7 @@ class NodeObject(Kubernetes):
 # --- Pod, Deployment, ReplicaSet ------------------------------------------------------------------
 
 
-class ContainerPort(Kubernetes):
+class ContainerPort(Kubernetes, frozen=True, kw_only=True):
     """``ports[]`` of a container."""
 
     container_port: int
@@ -87,14 +92,14 @@ class ContainerPort(Kubernetes):
     host_port: int | None = None
 
 
-class EnvVar(Kubernetes):
+class EnvVar(Kubernetes, frozen=True, kw_only=True):
     """``env[]`` of a container; valueFrom is ignored."""
 
     name: str
     value: str = ""
 
 
-class Container(Kubernetes):
+class Container(Kubernetes, frozen=True, kw_only=True):
     """A container. Without ``command`` it is the built-in responder, whatever its image."""
 
     name: str
@@ -105,21 +110,21 @@ class Container(Kubernetes):
     ports: list[ContainerPort] = []
 
 
-class Condition(Kubernetes):
+class Condition(Kubernetes, frozen=True, kw_only=True):
     """``status.conditions[]``; type Ready is the one that counts."""
 
     type: str
     status: str
 
 
-class PodStatus(Kubernetes):
+class PodStatus(Kubernetes, frozen=True, kw_only=True):
     """``status`` of a Pod."""
 
     pod_ip: str | None = field(name="podIP", default=None)
     conditions: list[Condition] = []
 
 
-class PodSpec(Kubernetes):
+class PodSpec(Kubernetes, frozen=True, kw_only=True):
     """``spec`` of a Pod. initContainers are accepted and not run."""
 
     node_name: str | None = None
@@ -128,7 +133,7 @@ class PodSpec(Kubernetes):
     init_containers: list[Container] = []
 
 
-class Pod(Kubernetes):
+class Pod(Kubernetes, frozen=True, kw_only=True):
     """A Pod; the annotation ``labkit.dev/ready: "false"`` makes it unready."""
 
     metadata: ObjectMeta
@@ -136,20 +141,20 @@ class Pod(Kubernetes):
     status: PodStatus = PodStatus()
 
 
-class LabelSelector(Kubernetes):
+class LabelSelector(Kubernetes, frozen=True, kw_only=True):
     """``spec.selector`` of a workload; only matchLabels counts."""
 
     match_labels: dict[str, str] = {}
 
 
-class PodTemplate(Kubernetes):
+class PodTemplate(Kubernetes, frozen=True, kw_only=True):
     """``spec.template`` of a workload."""
 
     spec: PodSpec
     metadata: ObjectMeta = ObjectMeta()
 
 
-class WorkloadSpec(Kubernetes):
+class WorkloadSpec(Kubernetes, frozen=True, kw_only=True):
     """``spec`` of a Deployment or ReplicaSet."""
 
     template: PodTemplate
@@ -157,7 +162,7 @@ class WorkloadSpec(Kubernetes):
     replicas: int = 1
 
 
-class Workload(Kubernetes):
+class Workload(Kubernetes, frozen=True, kw_only=True):
     """A Deployment or ReplicaSet: ``replicas`` pods, placed round robin over the nodes."""
 
     metadata: ObjectMeta
@@ -167,7 +172,7 @@ class Workload(Kubernetes):
 # --- Service, EndpointSlice -----------------------------------------------------------------------
 
 
-class ServicePort(Kubernetes):
+class ServicePort(Kubernetes, frozen=True, kw_only=True):
     """``spec.ports[]`` of a Service; targetPort defaults to port."""
 
     port: int
@@ -177,19 +182,19 @@ class ServicePort(Kubernetes):
     node_port: int | None = None
 
 
-class ClientIPConfig(Kubernetes):
+class ClientIPConfig(Kubernetes, frozen=True, kw_only=True):
     """``sessionAffinityConfig.clientIP``."""
 
     timeout_seconds: int = 10800
 
 
-class SessionAffinityConfig(Kubernetes):
+class SessionAffinityConfig(Kubernetes, frozen=True, kw_only=True):
     """``sessionAffinityConfig``."""
 
     client_ip: ClientIPConfig = field(name="clientIP", default=ClientIPConfig())
 
 
-class ServiceSpec(Kubernetes):
+class ServiceSpec(Kubernetes, frozen=True, kw_only=True):
     """``spec`` of a Service."""
 
     type: Literal["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"] = "ClusterIP"
@@ -209,7 +214,7 @@ class ServiceSpec(Kubernetes):
     publish_not_ready_addresses: bool = False
 
 
-class LoadBalancerIngress(Kubernetes):
+class LoadBalancerIngress(Kubernetes, frozen=True, kw_only=True):
     """``status.loadBalancer.ingress[]``; a hostname alone gives no rules."""
 
     ip: str | None = None
@@ -217,19 +222,19 @@ class LoadBalancerIngress(Kubernetes):
     ip_mode: Literal["VIP", "Proxy"] = field(name="ipMode", default="VIP")
 
 
-class LoadBalancerStatus(Kubernetes):
+class LoadBalancerStatus(Kubernetes, frozen=True, kw_only=True):
     """``status.loadBalancer``."""
 
     ingress: list[LoadBalancerIngress] = []
 
 
-class ServiceStatus(Kubernetes):
+class ServiceStatus(Kubernetes, frozen=True, kw_only=True):
     """``status`` of a Service."""
 
     load_balancer: LoadBalancerStatus = LoadBalancerStatus()
 
 
-class Service(Kubernetes):
+class Service(Kubernetes, frozen=True, kw_only=True):
     """A Service."""
 
     metadata: ObjectMeta
@@ -237,7 +242,7 @@ class Service(Kubernetes):
     status: ServiceStatus = ServiceStatus()
 
 
-class EndpointConditions(Kubernetes):
+class EndpointConditions(Kubernetes, frozen=True, kw_only=True):
     """``endpoints[].conditions``: ready is true unless said; serving follows ready unless said."""
 
     ready: bool | None = None
@@ -245,20 +250,20 @@ class EndpointConditions(Kubernetes):
     terminating: bool | None = None
 
 
-class HintName(Kubernetes):
+class HintName(Kubernetes, frozen=True, kw_only=True):
     """One entry of ``hints.forZones`` or ``hints.forNodes``."""
 
     name: str
 
 
-class EndpointHints(Kubernetes):
+class EndpointHints(Kubernetes, frozen=True, kw_only=True):
     """``endpoints[].hints`` (KEP-2433, KEP-3015)."""
 
     for_zones: list[HintName] = []
     for_nodes: list[HintName] = []
 
 
-class ObjectReference(Kubernetes):
+class ObjectReference(Kubernetes, frozen=True, kw_only=True):
     """``endpoints[].targetRef``."""
 
     kind: str = "Pod"
@@ -266,7 +271,7 @@ class ObjectReference(Kubernetes):
     namespace: str | None = None
 
 
-class EndpointEntry(Kubernetes):
+class EndpointEntry(Kubernetes, frozen=True, kw_only=True):
     """``endpoints[]``."""
 
     addresses: list[str]
@@ -277,7 +282,7 @@ class EndpointEntry(Kubernetes):
     target_ref: ObjectReference | None = None
 
 
-class EndpointPort(Kubernetes):
+class EndpointPort(Kubernetes, frozen=True, kw_only=True):
     """``ports[]`` of an EndpointSlice."""
 
     port: int | None = None
@@ -285,7 +290,7 @@ class EndpointPort(Kubernetes):
     protocol: ProtocolName = "TCP"
 
 
-class EndpointSlice(Kubernetes):
+class EndpointSlice(Kubernetes, frozen=True, kw_only=True):
     """An EndpointSlice given by hand; the label kubernetes.io/service-name says whose it is."""
 
     metadata: ObjectMeta
@@ -297,7 +302,7 @@ class EndpointSlice(Kubernetes):
 # --- Lab ------------------------------------------------------------------------------------------
 
 
-class LabNode(Own):
+class LabNode(Own, frozen=True, kw_only=True):
     """One node of a Lab; what is left out is allocated."""
 
     name: str
@@ -307,14 +312,14 @@ class LabNode(Own):
     zone: str | None = None
 
 
-class ClientRoute(Own):
+class ClientRoute(Own, frozen=True, kw_only=True):
     """A static route of a client; ``via`` is a node's name or an address."""
 
     to: str
     via: str
 
 
-class LabClient(Own):
+class LabClient(Own, frozen=True, kw_only=True):
     """One client of a Lab. An address outside the LAN puts it behind the fabric's router."""
 
     name: str
@@ -322,7 +327,7 @@ class LabClient(Own):
     routes: list[ClientRoute] = []
 
 
-class LabNetwork(Own):
+class LabNetwork(Own, frozen=True, kw_only=True):
     """Addresses of the emulated network."""
 
     lan: str = "192.168.0.0/24"
@@ -332,7 +337,7 @@ class LabNetwork(Own):
     pod_masquerade: bool = True
 
 
-class KubeProxyIPTables(Own):
+class KubeProxyIPTables(Own, frozen=True, kw_only=True):
     """``iptables`` of a KubeProxyConfiguration."""
 
     masquerade_all: bool = False
@@ -340,21 +345,21 @@ class KubeProxyIPTables(Own):
     masquerade_bit: int = 14
 
 
-class KubeProxyIPVS(Own):
+class KubeProxyIPVS(Own, frozen=True, kw_only=True):
     """``ipvs`` of a KubeProxyConfiguration."""
 
     scheduler: str = "rr"
     strict_arp: bool = field(name="strictARP", default=False)
 
 
-class DetectLocal(Own):
+class DetectLocal(Own, frozen=True, kw_only=True):
     """``detectLocal`` of a KubeProxyConfiguration."""
 
     bridge_interface: str = ""
     interface_name_prefix: str = ""
 
 
-class LabKubeProxy(Own):
+class LabKubeProxy(Own, frozen=True, kw_only=True):
     """What a KubeProxyConfiguration would say, by its names."""
 
     cluster_cidr: str | None = field(name="clusterCIDR", default=None)
@@ -371,7 +376,7 @@ class LabKubeProxy(Own):
 DATAPLANES: Final = ("iptables", "ipvs", "nftables", "kube-proxy", "none")
 
 
-class LabSpec(Own):
+class LabSpec(Own, frozen=True, kw_only=True):
     """``spec`` of a Lab. Everything has a default: two nodes and one client."""
 
     dataplane: Literal["iptables", "ipvs", "nftables", "kube-proxy", "none"] = "iptables"
@@ -385,7 +390,7 @@ class LabSpec(Own):
     """Rules to leave out, to show what they are for."""
 
 
-class LabMeta(Own):
+class LabMeta(Own, frozen=True, kw_only=True):
     """``metadata`` of a Lab or Check."""
 
     name: str
@@ -393,7 +398,7 @@ class LabMeta(Own):
     annotations: dict[str, str] = {}
 
 
-class Lab(Own):
+class Lab(Own, frozen=True, kw_only=True):
     """What to emulate."""
 
     metadata: LabMeta
@@ -403,7 +408,7 @@ class Lab(Own):
 # --- Check ----------------------------------------------------------------------------------------
 
 
-class Target(Own):
+class Target(Own, frozen=True, kw_only=True):
     """Where a Check sends: exactly one of node, service, pod and address, and a port.
 
     ``node`` with a NodePort or any port of that node; ``service`` by its ClusterIP, or with ``via``
@@ -419,12 +424,12 @@ class Target(Own):
     via: Literal["ClusterIP", "ExternalIP", "LoadBalancer"] = "ClusterIP"
 
 
-class Expect(Own):
+class Expect(Own, frozen=True, kw_only=True):
     """What must be seen; what is left out is not looked at."""
 
-    outcome: (
-        Literal["connected", "refused", "timeout", "unreachable", "reset", "mixed"] | None
-    ) = None
+    outcome: Literal["connected", "refused", "timeout", "unreachable", "reset", "mixed"] | None = (
+        None
+    )
     backends: list[str] | None = None
     """Exactly the pods that answered."""
     client_source: str | list[str] | None = None
@@ -441,7 +446,7 @@ class Expect(Own):
     """Status of the HTTP answer, as for a health check port."""
 
 
-class CheckSpec(Own):
+class CheckSpec(Own, frozen=True, kw_only=True):
     """``spec`` of a Check."""
 
     from_: str | list[str] = field(name="from")
@@ -451,7 +456,7 @@ class CheckSpec(Own):
     attempts: int | None = None
 
 
-class Check(Own):
+class Check(Own, frozen=True, kw_only=True):
     """What to probe and what to expect."""
 
     metadata: LabMeta

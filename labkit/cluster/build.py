@@ -1,0 +1,70 @@
+"""From a validated scenario to the cluster that it describes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from labkit.cluster.endpoints import SERVICE_LABEL, EndpointSource, build_endpoints
+from labkit.cluster.hosts import build_hosts, build_kube_proxy, build_network
+from labkit.cluster.model import Cluster, ObjectName, Pod, Service
+from labkit.cluster.pods import build_pods
+from labkit.cluster.services import build_services
+from labkit.manifest import kinds
+
+
+def build_cluster(
+    scenario: kinds.Scenario, *, previous: Cluster | None = None, dataplane: str | None = None
+) -> Cluster:
+    """Return the desired state that ``scenario`` describes.
+
+    Args:
+        scenario: a validated scenario.
+        previous: the state of a running lab; what it has allocated stays as it is.
+        dataplane: overrides the Lab's.
+
+    Raises:
+        UsageError: an address or port range of the Lab is too small for what it must hold.
+    """
+    lab = scenario.lab.spec
+    network = previous.network if previous else build_network(lab)
+    nodes, clients = (
+        (previous.nodes, previous.clients) if previous else build_hosts(scenario, network)
+    )
+    old_pods: dict[ObjectName, Pod] = {p.key: p for p in previous.pods} if previous else {}
+    old_services: dict[ObjectName, Service] = (
+        {s.key: s for s in previous.services} if previous else {}
+    )
+    pods = build_pods(scenario, nodes, old_pods)
+    services = build_services(scenario.services, network, old_services)
+    source = EndpointSource(
+        manifests={_key(each.metadata): each for each in scenario.services},
+        slices=_slices(scenario),
+        pods=pods,
+        nodes={node.name: node for node in nodes},
+    )
+    return Cluster(
+        name=scenario.lab.metadata.name,
+        dataplane=dataplane or lab.dataplane,
+        network=network,
+        kube_proxy=build_kube_proxy(lab.kube_proxy, network),
+        nodes=nodes,
+        clients=clients,
+        pods=pods,
+        services=services,
+        endpoints=build_endpoints(services, source),
+        without=frozenset(lab.without),
+    )
+
+
+def _slices(scenario: kinds.Scenario) -> dict[ObjectName, list[kinds.EndpointSlice]]:
+    """EndpointSlices by the Service that their label names; IPv4 ones count."""
+    found: defaultdict[ObjectName, list[kinds.EndpointSlice]] = defaultdict(list)
+    for piece in scenario.endpoint_slices:
+        name = piece.metadata.labels.get(SERVICE_LABEL)
+        if name and piece.address_type == "IPv4":
+            found[ObjectName(piece.metadata.namespace, name)].append(piece)
+    return found
+
+
+def _key(meta: kinds.ObjectMeta) -> ObjectName:
+    return ObjectName(meta.namespace, meta.name)
