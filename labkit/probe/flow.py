@@ -1,4 +1,4 @@
-"""Flows (what is asked), answers (one attempt) and observations (what all attempts saw): plain data.
+"""Flows (what is asked), answers (one attempt) and observations (all attempts): plain data.
 
 The words are the flow table's: `outcome`, `via`, `backends`, `client_sources`.
 """

@@ -1,0 +1,183 @@
+"""Observes flows: as many attempts as it takes, all flows at once, and what they saw together."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+from typing import Final
+
+from labkit.cluster.model import Cluster, Node, ObjectName, PodNetwork
+from labkit.kernel.netns import Namespace
+from labkit.probe.attempt import Attempt
+from labkit.probe.engine import ANSWER_TIMEOUT_S, Engine
+from labkit.probe.flow import Answer, Flow, Observation, Outcome, Via
+from labkit.probe.plan import LOCALHOST, own_node
+
+ATTEMPTS: Final = 20
+"""Attempts of a flow to begin with."""
+MISSED_BY_LUCK: Final = 1e-9
+"""Chance that some endpoint that takes its share is not seen by as many attempts as are made."""
+PRESERVED: Final = "preserved"
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What the attempts of one flow have seen so far."""
+
+    attempt: Attempt
+    could_answer: int
+    done: int = 0
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    backends: Counter[str] = field(default_factory=Counter)
+    sources: Counter[IPv4Address] = field(default_factory=Counter)
+    statuses: Counter[int] = field(default_factory=Counter)
+    strangers: int = 0
+    """Answers that did not say whose they are."""
+
+    def add(self, answer: Answer) -> None:
+        self.done += 1
+        self.outcomes[answer.outcome] += 1
+        if answer.pod is not None:
+            self.backends[answer.pod] += 1
+        elif answer.outcome is Outcome.CONNECTED:
+            self.strangers += 1
+        if answer.source_seen is not None:
+            self.sources[answer.source_seen] += 1
+        if answer.http_status is not None:
+            self.statuses[answer.http_status] += 1
+
+    def missing(self) -> int:
+        """Attempts to make next: none once every endpoint was seen, or luck is no excuse."""
+        if not self.backends or self.strangers or len(self.backends) >= self.could_answer:
+            return 0
+        # Doubling ends early when the last endpoint turns up.
+        return min(attempts_to_see_all(self.could_answer) - self.done, self.done)
+
+
+async def observe(
+    engine: Engine,
+    cluster: Cluster,
+    namespaces: Callable[[str], Namespace],
+    flows: Sequence[Flow],
+    *,
+    attempts: int | None,
+    rng: random.Random,
+) -> list[Observation]:
+    """Return what was seen of each flow, in the order of ``flows``.
+
+    Args:
+        engine: makes the attempts.
+        cluster: the lab.
+        namespaces: gives a host's namespace by its name.
+        flows: what to ask.
+        attempts: how many for each flow, exactly; None for at least `ATTEMPTS`, and then for as
+            many as it takes to know that an endpoint that was not seen does not answer.
+        rng: shuffles the attempts. A data plane that goes round robin would otherwise meet the
+            same sources in turn, and each would always get the same endpoint.
+    """
+    tallies = [
+        _Tally(
+            attempt=Attempt(
+                namespace=namespaces(flow.source),
+                address=flow.address,
+                port=flow.dport,
+                protocol=flow.protocol,
+            ),
+            could_answer=could_answer(cluster, flow),
+        )
+        for flow in flows
+    ]
+    wanted = [(tally, ATTEMPTS if attempts is None else attempts) for tally in tallies]
+    while wanted:
+        queue = [tally for tally, count in wanted for _ in range(count)]
+        rng.shuffle(queue)
+        answers = await engine.probe([tally.attempt for tally in queue], timeout_s=ANSWER_TIMEOUT_S)
+        for tally, answer in zip(queue, answers, strict=True):
+            tally.add(answer)
+        wanted = []
+        if attempts is None:
+            wanted = [(tally, more) for tally in tallies if (more := tally.missing()) > 0]
+    return [_observation(cluster, flow, tally) for flow, tally in zip(flows, tallies, strict=True)]
+
+
+def attempts_to_see_all(endpoints: int) -> int:
+    """Return how many random attempts see every one of so many endpoints, but for bad luck.
+
+    The chance to miss one of k after N attempts is at most k(1-1/k)^N; it is `MISSED_BY_LUCK` or
+    less for the number returned.
+    """
+    if endpoints < 2:  # noqa: PLR2004 - one endpoint is seen by one attempt
+        return 1
+    return math.ceil(math.log(MISSED_BY_LUCK / endpoints) / math.log(1 - 1 / endpoints))
+
+
+def could_answer(cluster: Cluster, flow: Flow) -> int:
+    """Return how many pods could answer a flow at most; 1 where more attempts would tell nothing.
+
+    That is so for one pod's own address and for session affinity, which keeps a source on its pod.
+    Otherwise ready endpoints count, or terminating ones that still serve if none is ready.
+    """
+    namespace, _slash, name = flow.service.partition("/")
+    service = cluster.service_by_key.get(ObjectName(namespace, name))
+    if service is None or flow.via in {None, Via.POD_IP} or service.affinity_timeout_s is not None:
+        return 1
+    known = [
+        endpoint
+        for port in service.ports
+        if port.name == flow.port
+        for endpoint in cluster.endpoints.get(service.port_name(port), ())
+    ]
+    ready = {endpoint.pod for endpoint in known if endpoint.ready}
+    serving = {endpoint.pod for endpoint in known if endpoint.serving and endpoint.terminating}
+    return max(1, len((ready or serving) - {None}))
+
+
+def source_words(cluster: Cluster, source: str, seen: IPv4Address) -> str:
+    """Return what a client address that a pod saw is, for the flow table.
+
+    `PRESERVED` for any address of the source's own; else the name of the node that has it, by any
+    of its addresses; else the address.
+    """
+    if seen in _own_addresses(cluster, source):
+        return PRESERVED
+    for node in cluster.nodes:
+        if seen in node_addresses(cluster, node):
+            return node.name
+    return str(seen)
+
+
+def node_addresses(cluster: Cluster, node: Node) -> tuple[IPv4Address, ...]:
+    """Return a node's addresses: on the LAN, on ``cni0`` and, with vxlan, on ``flannel.1``."""
+    vxlan = (node.vxlan_ip,) if cluster.network.pod_network is PodNetwork.VXLAN else ()
+    return (node.address, node.bridge_ip, *vxlan)
+
+
+def _own_addresses(cluster: Cluster, source: str) -> tuple[IPv4Address, ...]:
+    node = own_node(cluster, source)
+    if node is not None:
+        return (*node_addresses(cluster, cluster.node_by_name[node]), LOCALHOST)
+    host = cluster.client_by_name.get(source) or cluster.pod_by_name.get(source)
+    return (host.address, LOCALHOST) if host else ()
+
+
+def _observation(cluster: Cluster, flow: Flow, tally: _Tally) -> Observation:
+    words = {source_words(cluster, flow.source, seen) for seen in tally.sources}
+    return Observation(
+        flow=flow,
+        attempts=tally.done,
+        outcomes={
+            outcome: tally.outcomes[outcome] for outcome in Outcome if tally.outcomes[outcome]
+        },
+        backends=_sorted(tally.backends),
+        sources_seen=dict(sorted(tally.sources.items())),
+        client_sources=tuple(sorted(words)),
+        http_statuses=dict(sorted(tally.statuses.items())),
+    )
+
+
+def _sorted(counts: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items()))
