@@ -49,9 +49,8 @@ def respond(identity: Identity, request: Request) -> Response:
     try:
         parts = urlsplit(request.target)
         # Go's ServeMux sees the path, FormValue the first value of a key.
-        query = {
-            key: values[0] for key, values in parse_qs(parts.query, keep_blank_values=True).items()
-        }
+        values = parse_qs(parts.query, keep_blank_values=True, errors="surrogateescape")
+        query = {key: found[0] for key, found in values.items()}
     except ValueError as error:
         return Response(status=400, body=f"bad request target: {error}\n".encode())
     if parts.path in _REFUSED:

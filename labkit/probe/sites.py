@@ -32,7 +32,7 @@ class PodSite:
 
     def respond(self, request: Request) -> Response:
         """Answer as agnhost netexec does."""
-        from labkit.probe import netexec  # noqa: PLC0415 - a probe does not need it
+        from labkit.probe import netexec
 
         return netexec.respond(self._identity, request)
 
@@ -40,7 +40,7 @@ class PodSite:
         """Answer as agnhost netexec does, and `PROBE_COMMAND`."""
         if message == PROBE_COMMAND:
             return self._identity.whoami(client, address)
-        from labkit.probe import netexec  # noqa: PLC0415 - a probe does not need it
+        from labkit.probe import netexec
 
         return netexec.command(self._identity, message, client=client, address=address)
 
@@ -64,7 +64,7 @@ class HealthSite:
 
     def respond(self, request: Request) -> Response:  # noqa: ARG002 - the same on every path
         """Return 200 if this node has ready endpoints of the Service, else 503."""
-        from labkit.probe.netexec import JSON, Response  # noqa: PLC0415 - a probe does not need it
+        from labkit.probe.netexec import JSON, Response
 
         return Response(
             status=200 if self.local_endpoints else 503,

@@ -221,7 +221,7 @@ class Connection:
 
     def _converse(self, data: bytes) -> None:
         if self._conversation is None:
-            from labkit.probe.http_server import HttpConversation  # noqa: PLC0415 - h11 is dear
+            from labkit.probe.http_server import HttpConversation
 
             self._conversation = HttpConversation(
                 self.listener.site, client=self.client, address=self._address()

@@ -1,0 +1,1 @@
+"""Responders in pods, probes from clients, and the flow table that they make."""

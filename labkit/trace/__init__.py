@@ -1,0 +1,1 @@
+"""What is captured in the namespaces of a lab."""

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import struct
+from ipaddress import IPv4Address
+
+import pytest
+
+from labkit.trace.packet import ICMP, TCP, UDP, Direction, Packet, TcpFlags, read_packet
+
+CLIENT = IPv4Address("192.168.0.100")
+NODE = IPv4Address("192.168.0.2")
+from tests.unit.probe.clusters import seeded
+
+
+def ipv4(protocol: int, body: bytes, *, options: bytes = b"", fragment: int = 0) -> bytes:
+    return (
+        struct.pack(
+            "!BBHHHBBH4s4s",
+            0x45 + len(options) // 4,
+            0,
+            20 + len(options) + len(body),
+            1,
+            fragment,
+            63,
+            protocol,
+            0,
+            CLIENT.packed,
+            NODE.packed,
+        )
+        + options
+        + body
+    )
+
+
+def tcp(flags: int) -> bytes:
+    return struct.pack("!HHIIBBHHH", 40000, 30080, 1, 0, 0x50, flags, 64240, 0, 0)
+
+
+def read(data: bytes) -> Packet | None:
+    return read_packet(data, direction=Direction.OUT, time_s=5.0, interface="eth0")
+
+
+def test_a_syn_is_read_from_its_headers() -> None:
+    assert read(ipv4(TCP, tcp(0x02))) == Packet(
+        direction=Direction.OUT,
+        time_s=5.0,
+        interface="eth0",
+        source=CLIENT,
+        destination=NODE,
+        protocol=TCP,
+        sport=40000,
+        dport=30080,
+        flags=TcpFlags.SYN,
+        ttl=63,
+        length=40,
+    )
+
+
+@pytest.mark.parametrize(
+    ("flags", "is_syn_ack"), [(0x02, False), (0x12, True), (0x10, False), (0x14, False)]
+)
+def test_a_syn_ack_has_both_flags(flags: int, is_syn_ack: bool) -> None:  # noqa: FBT001
+    packet = read(ipv4(TCP, tcp(flags)))
+
+    assert packet is not None
+    assert packet.is_syn_ack is is_syn_ack
+
+
+def test_options_do_not_shift_the_ports() -> None:
+    packet = read(ipv4(UDP, struct.pack("!HHHH", 53, 5353, 8, 0), options=bytes(8)))
+
+    assert packet is not None
+    assert (packet.sport, packet.dport) == (53, 5353)
+
+
+def test_a_later_fragment_has_no_ports() -> None:
+    packet = read(ipv4(UDP, b"\x00\x35\x00\x35rest", fragment=185))
+
+    assert packet is not None
+    assert (packet.sport, packet.dport, packet.protocol) == (0, 0, UDP)
+
+
+def test_an_icmp_error_tells_what_it_is_about() -> None:
+    about = ipv4(UDP, struct.pack("!HHHH", 8080, 40000, 8, 0))
+    packet = read(ipv4(ICMP, struct.pack("!BBHI", 3, 3, 0, 0) + about))
+
+    assert packet is not None
+    assert packet.icmp == (3, 3)
+    assert packet.quoted is not None
+    assert (packet.quoted.sport, packet.quoted.dport) == (8080, 40000)
+
+
+def test_an_echo_request_is_about_nothing() -> None:
+    packet = read(ipv4(ICMP, struct.pack("!BBHI", 8, 0, 0, 0) + ipv4(UDP, bytes(8))))
+
+    assert packet is not None
+    assert (packet.icmp, packet.quoted) == ((8, 0), None)
+
+
+def test_errors_that_quote_errors_end() -> None:
+    data = b""
+    for _ in range(2000):
+        data = ipv4(ICMP, struct.pack("!BBHI", 3, 3, 0, 0) + data[:60000])
+
+    packet = read(data)
+
+    assert packet is not None
+    assert packet.quoted is None
+
+
+@pytest.mark.parametrize("data", [b"", b"\x45", bytes(40), b"\x60" + bytes(39)])
+def test_what_is_no_ipv4_packet_is_none(data: bytes) -> None:
+    assert read(data) is None
+
+
+def test_no_bytes_make_it_fail() -> None:
+    rng = seeded(11)
+    whole = ipv4(ICMP, struct.pack("!BBHI", 3, 3, 0, 0) + ipv4(TCP, tcp(0x12)))
+
+    for _ in range(3000):
+        data = bytearray(whole[: rng.randrange(len(whole) + 1)])
+        for _ in range(3):
+            if data:
+                data[rng.randrange(len(data))] = rng.randrange(256)
+        read(bytes(data))
