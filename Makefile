@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench lock
+.PHONY: help setup demo test check format lint types layers unit fix bench lock
 
 BIN := .venv/bin
 PYTEST_ARGS ?=
@@ -16,12 +16,26 @@ demo: setup  ## build every scenario, check it, print the report
 test: setup  ## every test; PYTEST_ARGS="-k nodeport" for some
 	@$(BIN)/pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
-check: setup  ## the fast loop: format, lint, types, layers, unit tests
+check: format lint types layers unit  ## the fast loop, these five; make -k check goes on after a failure
+
+format: setup  ## are all files formatted
 	@$(BIN)/ruff format --check --quiet .
+
+lint: setup  ## ruff
 	@$(BIN)/ruff check --quiet .
+
+types: setup  ## mypy --strict
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-cache
+
+layers: setup  ## the direction of imports, and pure packages that stay pure
+	@$(BIN)/lint-imports --no-logo
+
+unit: setup  ## the tests that need no root and no kernel
 	@$(BIN)/pytest -q tests/unit $(PYTEST_ARGS)
+
+fix: setup  ## let ruff format and mend what it can
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/ruff check --quiet --fix .
 
 bench: setup  ## what labs and probes cost here, against the kernel's own time
 	@for benchmark in bench/bench_*.py; do $(BIN)/python "$$benchmark" || exit 1; done

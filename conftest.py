@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import pytest
+
+from labkit import pytest_plugin
 
 # Scenario files below tests/ are data: recorded clusters and broken manifests.
 collect_ignore_glob = ["tests/*.yaml"]
@@ -12,5 +12,5 @@ collect_ignore_glob = ["tests/*.yaml"]
 
 def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
     """Register the plugin unless its entry point did: it is an error to have it twice."""
-    if not pluginmanager.has_plugin("labkit"):
-        pluginmanager.register(import_module("labkit.pytest_plugin"), "labkit")
+    if not pluginmanager.is_registered(pytest_plugin):
+        pluginmanager.register(pytest_plugin, "labkit")

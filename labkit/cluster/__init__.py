@@ -1,0 +1,1 @@
+"""Desired state: nodes, placement, addresses, endpoints. Pure."""
