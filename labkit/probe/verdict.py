@@ -1,0 +1,293 @@
+"""What was expected against what was seen, in words. Pure.
+
+`differences` compares one observation with a Check's ``expect``; `judge` does so for a whole Check.
+`CheckResult` and `ScenarioResult` are what every report prints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+
+from labkit.manifest.kinds import Expect, LocatedCheck, Location
+from labkit.probe import balance
+from labkit.probe.flow import Observation
+from labkit.probe.table import FlowTable, Kernel
+from labkit.probe.words import (
+    counted,
+    expectation_words,
+    joined,
+    source_words_by_address,
+    target_words,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sender:
+    """A host whose address a reply carried."""
+
+    address: IPv4Address
+    names: tuple[str, ...] = ()
+    """Every word for that address: a pod's, node's or client's name."""
+
+    def __str__(self) -> str:
+        return f"{self.address} ({', '.join(self.names)})" if self.names else str(self.address)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What a capture at the source saw of the handshake's answer."""
+
+    senders: tuple[Sender, ...] = ()
+    """Whose SYN-ACK reached the source; empty if none did."""
+    source_sent_rst: bool = False
+    """Whether the source's kernel answered it with RST."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What else a verdict needs to know of one observation."""
+
+    reply: Reply | None = None
+    """None if nothing was captured."""
+    words: Mapping[IPv4Address, str] = field(default_factory=dict)
+    """What each client address is: ``preserved``, a node's name; where left out it is worked out
+    from the observation as far as that goes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult:
+    """A Check that was made. It passed if nothing differs."""
+
+    name: str
+    location: Location | None
+    """Where the Check is written."""
+    sources: tuple[str, ...]
+    """The Check's ``from``."""
+    to: str
+    """The Check's ``to`` in words: ``node2:30080``."""
+    expected: str
+    """The Check's ``expect`` in words."""
+    observations: tuple[Observation, ...]
+    """One for each source."""
+    differences: tuple[str, ...] = ()
+    """One sentence for each."""
+    elapsed_s: float = 0.0
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything was as expected."""
+        return not self.differences
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScenarioResult:
+    """A scenario that was run: its Checks, or its flow table, or why it could not be run."""
+
+    scenario: str
+    """The Lab's name."""
+    path: str
+    dataplane: str
+    kernel: Kernel
+    description: str = ""
+    rules: str = ""
+    """Where the rules came from."""
+    checks: tuple[CheckResult, ...] = ()
+    table: FlowTable | None = None
+    error: str | None = None
+    """Why the lab could not be built or probed."""
+    logs: Mapping[str, str] = field(default_factory=dict)
+    """What programs in pods printed, by ``pod/container``."""
+    elapsed_s: float = 0.0
+
+    @property
+    def passed(self) -> bool:
+        """Whether the lab ran and nothing differs."""
+        rows = self.table.flows if self.table else ()
+        return (
+            self.error is None
+            and all(check.passed for check in self.checks)
+            and all(row.agrees is not False for row in rows)
+        )
+
+
+def judge(
+    located: LocatedCheck,
+    observations: Sequence[Observation],
+    contexts: Sequence[Context] = (),
+    *,
+    elapsed_s: float = 0.0,
+) -> CheckResult:
+    """Return the result of a Check.
+
+    Args:
+        located: the Check.
+        observations: one for each of its sources.
+        contexts: one for each observation, or none at all.
+        elapsed_s: what the Check took, in seconds.
+    """
+    spec = located.check.spec
+    several = len(observations) > 1
+    found = tuple(
+        f"from {observation.flow.source}: {difference}" if several else difference
+        for observation, context in zip(
+            observations, contexts or [Context()] * len(observations), strict=True
+        )
+        for difference in differences(spec.expect, observation, context)
+    )
+    return CheckResult(
+        name=located.name,
+        location=located.location,
+        sources=(spec.from_,) if isinstance(spec.from_, str) else tuple(spec.from_),
+        to=target_words(spec.to, spec.protocol),
+        expected=expectation_words(spec.expect),
+        observations=tuple(observations),
+        differences=found or (() if observations else ("nothing was probed",)),
+        elapsed_s=elapsed_s,
+    )
+
+
+def differences(
+    expect: Expect, observation: Observation, context: Context | None = None
+) -> tuple[str, ...]:
+    """Return how ``observation`` differs from ``expect``, a sentence for each; empty if it agrees.
+
+    Where the outcome differs and nobody answered, nothing is said of who should have answered and
+    of what it should have seen: that much follows.
+    """
+    context = context or Context()
+    found = [*_outcome(expect, observation)]
+    if not found or observation.backends or observation.sources_seen:
+        found += _backends(expect, observation)
+        found += _client_source(expect, observation, context)
+        found += _same_backend(expect, observation)
+        found += _balance(expect, observation)
+    found += _reply_from(expect, context.reply)
+    found += _source_answers(expect, context.reply)
+    found += _http_status(expect, observation)
+    return tuple(found)
+
+
+def _outcome(expect: Expect, observation: Observation) -> Iterator[str]:
+    if expect.outcome is None or expect.outcome == observation.outcome:
+        return
+    counts = [f"{outcome} in {count}" for outcome, count in observation.outcomes.items()]
+    wanted = "outcomes that differ" if expect.outcome == "mixed" else expect.outcome
+    yield f"expected {wanted}, got {joined(counts)} of {observation.attempts} attempts"
+
+
+def _backends(expect: Expect, observation: Observation) -> Iterator[str]:
+    if expect.backends is None or set(expect.backends) == set(observation.backends):
+        return
+    missing = [name for name in expect.backends if name not in observation.backends]
+    others = [name for name in observation.backends if name not in expect.backends]
+    wanted = f"backends {', '.join(expect.backends)}" if expect.backends else "no backend"
+    if not observation.backends:
+        yield f"expected {wanted}; none said who it is in {observation.attempts} attempts"
+        return
+    parts = []
+    if missing:
+        parts.append(f"{joined(missing)} did not answer in {observation.attempts} attempts")
+    if others:
+        parts.append(f"{joined(others)} answered{' too' if expect.backends else ''}")
+    yield f"expected {wanted}; {' and '.join(parts)}"
+
+
+def _client_source(expect: Expect, observation: Observation, context: Context) -> Iterator[str]:
+    if expect.client_source is None:
+        return
+    given = expect.client_source
+    allowed = [given] if isinstance(given, str) else given
+    wanted = f"expected source {joined(allowed, 'or')}"
+    if not observation.sources_seen:
+        yield f"{wanted}, no pod told which source it saw"
+        return
+    if set(observation.client_sources) <= set(allowed):
+        return
+    words = {**source_words_by_address(observation), **context.words}
+    wrong = [
+        f"{seen} ({words[seen]})" if words.get(seen, str(seen)) != str(seen) else str(seen)
+        for seen in observation.sources_seen
+        if words.get(seen) not in allowed and str(seen) not in allowed
+    ]
+    if wrong:
+        who = "the pod" if len(observation.backends) == 1 else "pods"
+        yield f"{wanted}, {who} saw {joined(wrong)}"
+
+
+def _same_backend(expect: Expect, observation: Observation) -> Iterator[str]:
+    if expect.same_backend is None:
+        return
+    pods = observation.backends
+    if not pods:
+        yield "expected to learn which pod answers, none said who it is"
+    elif expect.same_backend and len(pods) > 1:
+        yield f"expected one pod to answer every attempt, got {counted(pods)}"
+    elif not expect.same_backend and len(pods) == 1:
+        yield f"expected several pods to answer, got {counted(pods)}"
+
+
+def _balance(expect: Expect, observation: Observation) -> Iterator[str]:
+    """Judge equal shares; the message states the test and its rate of false alarms."""
+    if expect.balance is None:
+        return
+    names = list(dict.fromkeys([*(expect.backends or ()), *observation.backends]))
+    counts = {name: observation.backends.get(name, 0) for name in names}
+    if not observation.backends or (expect.backends is None and len(counts) == 1):
+        yield f"expected equal shares of several pods, got {counted(counts) or 'no pod'}"
+    elif not balance.enough(counts.values()):
+        yield (
+            f"equal shares of {len(counts)} pods cannot be told by {sum(counts.values())} answers; "
+            f"set attempts to {balance.ATTEMPTS_PER_POD * len(counts)} or more"
+        )
+    elif not balance.is_uniform(counts.values()):
+        value = balance.statistic(counts.values())
+        yield (
+            f"expected equal shares, got {counted(counts)}: chi-squared {value:.1f} with "
+            f"{len(counts) - 1} degrees of freedom, chance "
+            f"{balance.chance_if_fair(counts.values()):.1g} (false alarms: at most "
+            f"{balance.FALSE_ALARM_RATE:.0e})"
+        )
+
+
+def _reply_from(expect: Expect, reply: Reply | None) -> Iterator[str]:
+    if expect.reply_from is None:
+        return
+    wanted = f"expected a reply from {expect.reply_from}"
+    if reply is None:
+        yield f"{wanted}, nothing was captured"
+        return
+    if not reply.senders:
+        yield f"{wanted}, no SYN-ACK reached the source"
+        return
+    wrong = [
+        str(sender)
+        for sender in reply.senders
+        if expect.reply_from not in {*sender.names, str(sender.address)}
+    ]
+    if wrong:
+        yield f"{wanted}, a SYN-ACK came from {joined(wrong)}"
+
+
+def _source_answers(expect: Expect, reply: Reply | None) -> Iterator[str]:
+    if expect.source_answers is None:
+        return
+    wanted = f"expected the source to answer the reply with {expect.source_answers}"
+    if reply is None:
+        yield f"{wanted}, nothing was captured"
+    elif not reply.source_sent_rst:
+        yield f"{wanted}, it did not"
+
+
+def _http_status(expect: Expect, observation: Observation) -> Iterator[str]:
+    if expect.http_status is None or set(observation.http_statuses) == {expect.http_status}:
+        return
+    if not observation.http_statuses:
+        yield f"expected HTTP status {expect.http_status}, got no HTTP answer"
+        return
+    counts = [f"{status} in {count}" for status, count in observation.http_statuses.items()]
+    yield (
+        f"expected HTTP status {expect.http_status}, got {joined(counts)} of "
+        f"{observation.attempts} attempts"
+    )

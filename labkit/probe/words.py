@@ -1,0 +1,72 @@
+"""Targets, expectations and counts in words, for verdicts and reports. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import IPv4Address
+
+from labkit.manifest.kinds import Expect, Target
+from labkit.probe.flow import Observation
+
+
+def joined(words: Sequence[str], last: str = "and") -> str:
+    """Return ``a, b and c``."""
+    if len(words) < 2:  # noqa: PLR2004 - nothing to join
+        return "".join(words)
+    return f"{', '.join(words[:-1])} {last} {words[-1]}"
+
+
+def counted(counts: Mapping[str, int]) -> str:
+    """Return ``web-1 12, web-2 8``."""
+    return ", ".join(f"{name} {count}" for name, count in counts.items())
+
+
+def target_words(to: Target, protocol: str) -> str:
+    """Return a Check's ``to`` as ``node2:30080``; other protocols than TCP are named."""
+    name = to.node or to.service or to.pod or to.address or ""
+    port = "" if to.port is None else f":{to.port}"
+    suffix = "" if protocol == "TCP" else f"/{protocol}"
+    via = "" if to.via == "ClusterIP" or to.service is None else f" via {to.via}"
+    return f"{name}{port}{suffix}{via}"
+
+
+def expectation_words(expect: Expect) -> str:
+    """Return a Check's ``expect`` on one line: ``connected, by web-1, source node2``."""
+    return ", ".join(_expectations(expect)) or "nothing in particular"
+
+
+def _expectations(expect: Expect) -> Iterator[str]:
+    if expect.outcome is not None:
+        yield expect.outcome
+    if expect.backends is not None:
+        yield f"by {joined(expect.backends)}" if expect.backends else "by no pod"
+    if expect.client_source is not None:
+        given = expect.client_source
+        yield f"source {given if isinstance(given, str) else joined(given, 'or')}"
+    if expect.same_backend is not None:
+        yield "always the same pod" if expect.same_backend else "not always the same pod"
+    if expect.balance is not None:
+        yield "equal shares"
+    yield from _wire_expectations(expect)
+
+
+def _wire_expectations(expect: Expect) -> Iterator[str]:
+    if expect.reply_from is not None:
+        yield f"reply from {expect.reply_from}"
+    if expect.source_answers is not None:
+        yield f"source answers {expect.source_answers}"
+    if expect.http_status is not None:
+        yield f"HTTP {expect.http_status}"
+
+
+def source_words_by_address(observation: Observation) -> dict[IPv4Address, str]:
+    """Return what each client address seen is, as far as an observation alone tells.
+
+    An address that is its own word is known at once; of the rest, one word must be all of theirs.
+    """
+    own = {seen: str(seen) for seen in observation.sources_seen}
+    others = [word for word in observation.client_sources if word not in own.values()]
+    named = {seen: word for seen, word in own.items() if word in observation.client_sources}
+    if len(others) == 1:
+        named |= {seen: others[0] for seen in own if seen not in named}
+    return named
