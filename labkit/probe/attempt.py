@@ -5,9 +5,11 @@ Source: tcp(7), udp(7) and connect(2) for what each error number says about the 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +33,10 @@ from labkit.probe.wire import (
 
 IPPROTO_SCTP: Final = 132
 """Not in every Python's `socket`."""
+IP_RECVERR: Final = 11
+"""Linux' number, see ip(7); not in every Python's `socket`."""
+MSG_ERRQUEUE: Final = 0x2000
+_CONTROL_BYTES: Final = 512
 SOCKET_KINDS: Final[Mapping[Protocol, tuple[int, int]]] = {
     Protocol.TCP: (socket.SOCK_STREAM, 0),
     Protocol.UDP: (socket.SOCK_DGRAM, 0),
@@ -51,10 +57,12 @@ _OUTCOMES: Final[Mapping[int, Outcome]] = {
     errno.EACCES: Outcome.UNREACHABLE,  # a prohibit route
     errno.ENETDOWN: Outcome.UNREACHABLE,
     errno.EHOSTDOWN: Outcome.UNREACHABLE,
+    errno.ENONET: Outcome.UNREACHABLE,  # ICMP host isolated
     errno.ENOPROTOOPT: Outcome.REFUSED,  # ICMP protocol unreachable
     errno.ETIMEDOUT: Outcome.TIMED_OUT,
     # A DROP in the source's own output: sendto(2) of a datagram is told of it, a SYN is not.
     errno.EPERM: Outcome.TIMED_OUT,
+    errno.EINVAL: Outcome.TIMED_OUT,  # a blackhole route: silence, but for local senders
 }
 """What an error of connect, send or recv means."""
 
@@ -166,6 +174,10 @@ class Probe:
 
     def _connect(self, ports: SourcePorts) -> None:
         target = (str(self.attempt.address), self.attempt.port)
+        # Without it UDP is not told of ICMP host and network unreachable, and TCP not of any ICMP
+        # that comes back while connect(2) still runs, as over a veth it does: it would take the
+        # next SYN, a second later, to learn of a REJECT.
+        self._sock.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
         for _ in range(BIND_TRIES):
             self.source_port = ports.take(self.attempt.namespace.fd)
             try:
@@ -196,9 +208,12 @@ class Probe:
             if not self._sent:
                 if self._send():
                     self._poller.change(self._sock.fileno(), READ)
+                else:
+                    self._look_for_icmp()
                 return
             data = self._sock.recv(_RECEIVE_BYTES)
         except BlockingIOError:
+            self._look_for_icmp()
             return
         except OSError as error:
             self._failed(error)
@@ -209,6 +224,16 @@ class Probe:
             self._connected(read_command_answer(data))
         else:
             self._end(Outcome.RESET)
+
+    def _look_for_icmp(self) -> None:
+        """End if an ICMP error waits in the socket's error queue, see ip(7)."""
+        with contextlib.suppress(BlockingIOError):
+            _data, control, _flags, _from = self._sock.recvmsg(0, _CONTROL_BYTES, MSG_ERRQUEUE)
+            for level, kind, error in control:
+                if (level, kind) == (socket.IPPROTO_IP, IP_RECVERR):
+                    number = int.from_bytes(error[:4], sys.byteorder)
+                    self._failed(OSError(number, os.strerror(number)))
+                    return
 
     def _read(self, data: bytes, *, complete: bool) -> None:
         if not data:

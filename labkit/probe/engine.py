@@ -96,8 +96,9 @@ class _Wave:
         most = room_for_sockets(min(len(attempts), MAX_OPEN))
         size = min(CHUNK, most)
         for start in range(0, len(attempts), size):
-            await self._until_open(most - size)
-            probes += self._start(attempts[start : start + size])
+            chunk = attempts[start : start + size]
+            await self._until_open(most - len(chunk))
+            probes += self._start(chunk)
             await self._until_open(len(self._open) - size // 2, patience_s=STRAGGLERS_S)
         await self._until_open(0)
         return [probe.answer for probe in probes]

@@ -18,7 +18,14 @@ from labkit.kernel.netns import Namespace
 from labkit.probe.attempt import SOCKET_KINDS
 from labkit.probe.poller import Poller
 from labkit.probe.sites import HealthSite, PodSite
-from labkit.probe.tcp_server import IDLE_S, LISTEN_BACKLOG, Connections, Site, TcpListener
+from labkit.probe.tcp_server import (
+    IDLE_S,
+    LISTEN_BACKLOG,
+    MAX_CONNECTIONS,
+    Connections,
+    Site,
+    TcpListener,
+)
 from labkit.probe.udp_server import UdpListener
 from labkit.probe.wire import Identity
 
@@ -28,21 +35,28 @@ Listener = TcpListener | UdpListener
 class Responders:
     """Owns every responder of a lab. All methods run on one and the same loop."""
 
-    def __init__(self, *, idle_s: float = IDLE_S) -> None:
+    def __init__(self, *, idle_s: float = IDLE_S, most_connections: int = MAX_CONNECTIONS) -> None:
         self._idle_s = idle_s
+        self._most_connections = most_connections
         self._connections: Connections | None = None
         self._pods: dict[str, list[Listener]] = {}
         self._health: dict[tuple[str, int], tuple[HealthSite, Listener]] = {}
 
+    @property
+    def open_connections(self) -> int:
+        """Accepted connections that are not closed yet."""
+        return 0 if self._connections is None else len(self._connections)
+
     async def start_pod(self, pod: Pod, namespace: Namespace) -> None:
         """Serve the ports of the pod's containers that have no command.
 
-        A port that two containers declare is served once. SCTP ports are left out where the kernel
-        has no SCTP.
+        A pod of the same name is stopped first. A port that two containers declare is served
+        once. SCTP ports are left out where the kernel has no SCTP.
 
         Raises:
             LabError: a port is taken, as by another pod on the host network; none is served.
         """
+        await self.stop_pod(pod.name)
         hostname = pod.node if pod.host_network else pod.key.name
         site = PodSite(Identity(pod.name, pod.node, hostname))
         listeners: list[Listener] = []
@@ -119,7 +133,9 @@ class Responders:
     def _listener(self, sock: socket.socket, protocol: Protocol, site: Site) -> Listener:
         if self._connections is None:
             poller = Poller(asyncio.get_running_loop())
-            self._connections = Connections(poller, idle_s=self._idle_s)
+            self._connections = Connections(
+                poller, idle_s=self._idle_s, most=self._most_connections
+            )
         if protocol is Protocol.UDP:
             return UdpListener(sock, site, self._connections.poller)
         return TcpListener(sock, site, self._connections, text=protocol is Protocol.SCTP)

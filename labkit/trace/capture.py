@@ -58,8 +58,9 @@ class Capture:
         self._kept: deque[Packet] = deque(maxlen=limit)
         self._seen = 0
         self._lost = 0
-        # Protocol 0 captures nothing until bind, so the buffer is large before the first packet.
-        self._sock = namespace.socket(socket.AF_PACKET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK, 0)
+        self._sock = namespace.socket(
+            socket.AF_PACKET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK, socket.htons(_ETH_P_ALL)
+        )
         try:
             self._prepare()
         except BaseException:
@@ -96,7 +97,6 @@ class Capture:
         except PermissionError:  # in a user namespace: as much as the host's rmem_max allows
             self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
         self._sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
-        self._sock.bind(("", _ETH_P_ALL))
 
     def _read(self) -> bool:
         """Take a turn's worth of packets; False if no more are waiting."""

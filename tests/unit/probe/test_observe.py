@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 
 import pytest
-from labkit.kernel.netns import Namespace
 
 from labkit.cluster.model import Cluster, Endpoint, PodNetwork
+from labkit.kernel.netns import Namespace
 from labkit.probe.attempt import Attempt
 from labkit.probe.flow import Answer, Flow, Observation, Outcome, Via
 from labkit.probe.observe import attempts_to_see_all, could_answer, observe, source_words

@@ -6,10 +6,10 @@ from ipaddress import IPv4Address
 import pytest
 
 from labkit.trace.packet import ICMP, TCP, UDP, Direction, Packet, TcpFlags, read_packet
+from tests.unit.probe.clusters import seeded
 
 CLIENT = IPv4Address("192.168.0.100")
 NODE = IPv4Address("192.168.0.2")
-from tests.unit.probe.clusters import seeded
 
 
 def ipv4(protocol: int, body: bytes, *, options: bytes = b"", fragment: int = 0) -> bytes:
