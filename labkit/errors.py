@@ -14,13 +14,24 @@ The command's exit status follows the tree: `exit_status` of each class.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from labkit.manifest.problems import Problem
 
 
 class LabkitError(Exception):
     """Root of the tree: catch this to catch everything that labkit raises on purpose."""
 
     exit_status: ClassVar[int] = 2
+
+
+class ManifestError(LabkitError):
+    """A scenario is wrong. ``problems`` holds every problem found; the text is one line each."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
 
 
 class UsageError(LabkitError):
@@ -41,6 +52,8 @@ class MissingFeature(LabkitError):  # noqa: N818 - named for what it says, not f
 
 class LabError(LabkitError):
     """The running lab could not do what was asked."""
+
+    exit_status: ClassVar[int] = 1
 
 
 class KernelError(LabError):

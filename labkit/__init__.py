@@ -1,0 +1,52 @@
+"""labkit: a small Kubernetes network on one machine, made of network namespaces.
+
+The public API: `Lab` builds and probes a lab, `load` reads a scenario file, and every error derives
+from `LabkitError`. Names are imported when they are first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from labkit.errors import (
+        CommandError,
+        KernelError,
+        LabError,
+        LabkitError,
+        ManifestError,
+        MissingFeature,
+        UsageError,
+    )
+    from labkit.lab.lab import Lab, Seen
+    from labkit.lab.source import load
+    from labkit.lab.targets import Target
+
+__all__ = [
+    "CommandError",
+    "KernelError",
+    "Lab",
+    "LabError",
+    "LabkitError",
+    "ManifestError",
+    "MissingFeature",
+    "Seen",
+    "Target",
+    "UsageError",
+    "load",
+]
+
+_HOME: Final = {
+    "Lab": "labkit.lab.lab",
+    "Seen": "labkit.lab.lab",
+    "Target": "labkit.lab.targets",
+    "load": "labkit.lab.source",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name on first use: `import labkit` alone costs nothing."""
+    if name not in __all__:
+        raise AttributeError(f"module 'labkit' has no attribute {name!r}")
+    return getattr(import_module(_HOME.get(name, "labkit.errors")), name)

@@ -1,0 +1,66 @@
+"""The ``labkit`` command: one module per sub-command, imported when it is called."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Final
+
+import click
+
+COMMANDS: Final = {
+    "doctor": "what this kernel and machine can do",
+    "matrix": "the whole flow table of a scenario",
+    "rules": "the rules of each node as text; no root needed",
+    "run": "build each scenario, check it, report, gone",
+    "schema": "JSON Schema of scenario files, for editors",
+}
+
+
+class LazyGroup(click.Group):
+    """Imports the module of a sub-command only when that is asked for: --help answers at once."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"labkit.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        from difflib import get_close_matches
+
+        name = args[0] if args else ""
+        if name not in COMMANDS:
+            close = get_close_matches(name, COMMANDS, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(COMMANDS)}"
+            ctx.fail(f"no command {name!r}; {hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="labkit", message="%(prog)s %(version)s")
+def cli() -> None:
+    """A small Kubernetes network on one machine, made of network namespaces.
+
+    \b
+    labkit run scenarios/                     build and check every scenario
+    labkit matrix scenarios/nodeport-local.yaml   who reaches what, seen as whom
+    labkit rules scenarios/nodeport-local.yaml --node node1
+    """  # noqa: D301 - click's \b keeps the lines as they are
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command and end the process with its exit status."""
+    from labkit.cli.ending import run_to_status
+
+    sys.exit(run_to_status(cli, arguments))

@@ -1,0 +1,66 @@
+"""How a command ends: every error in one line on stderr, and the exit status that goes with it.
+
+0 all as expected; 1 a check differs or the lab failed; 2 bad input or usage; 3 this machine lacks
+something; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+import click
+
+from labkit.errors import LabkitError
+
+INTERRUPTED: Final = 130
+BROKEN_PIPE: Final = 141
+SHOW_CURSOR: Final = b"\r\x1b[?25h"
+"""The progress display hides the cursor (console_codes(4))."""
+
+
+def run_to_status(command: click.Command, arguments: Sequence[str] | None) -> int:
+    """Run ``command`` and return its exit status; nothing that labkit raises gets past this."""
+    try:
+        result = command.main(args=arguments, prog_name="labkit", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Abort:
+        return INTERRUPTED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except LabkitError as error:
+        return complain(error)
+    except BrokenPipeError:
+        # The reader of a pipe has gone (labkit … | head): not an error of ours. Give the final
+        # flush of the interpreter somewhere to write to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    return result if isinstance(result, int) else 0
+
+
+def complain(error: LabkitError) -> int:
+    """Print an error to stderr and return its exit status."""
+    for line in str(error).splitlines():
+        click.echo(line if ": " in line[:1] else f"labkit: {line}", err=True)
+    return error.exit_status
+
+
+def end_at_once_on_interrupt() -> None:
+    """Let Ctrl-C end the process on the spot, with status 130.
+
+    There is nothing to clean up: the kernel frees the namespaces, and programs die with us. Waiting
+    for threads and open probes would only make the user wait.
+    """
+
+    def end(_signal: int, _frame: object) -> None:
+        if sys.stderr.isatty():
+            os.write(sys.stderr.fileno(), SHOW_CURSOR)
+        os._exit(INTERRUPTED)
+
+    signal.signal(signal.SIGINT, end)

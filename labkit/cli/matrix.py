@@ -1,0 +1,61 @@
+"""``labkit matrix``: the whole flow table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from labkit.cli.ending import end_at_once_on_interrupt
+from labkit.cli.options import Output, dataplanes, lab_options, prepare, write
+from labkit.cli.progress import progress
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--from",
+    "sources",
+    metavar="NAME[,NAME]|all",
+    help="Sources: names of clients, nodes and pods, or all. Default: every client, every node "
+    "and, per Service and node, one endpoint pod and one other.",
+)
+@lab_options
+def command(
+    file: Path,
+    sources: str | None,
+    outputs: tuple[Output, ...],
+    dataplane: str | None,
+    kernel: str,
+    rootless: bool,  # noqa: FBT001 - click calls it by keyword
+    attempts: int | None,
+    seed: int,
+    verbose: bool,  # noqa: FBT001
+    quiet: bool,  # noqa: FBT001
+) -> None:
+    """Probe every flow of a scenario: who reaches what, who answers, whom the pod sees.
+
+    \b
+    labkit matrix scenarios/nodeport-local.yaml
+    labkit matrix scenarios/nodeport-local.yaml --from client,node1 -o json
+    """  # noqa: D301
+    names = [each.strip() for each in sources.split(",") if each.strip()] if sources else None
+    planes = dataplanes(dataplane)
+    prepare(rootless=rootless, kernel=kernel)
+    from labkit.lab.lab import Lab
+    from labkit.lab.source import load
+    from labkit.report import render_tables
+
+    scenario = load(file)
+    end_at_once_on_interrupt()
+    tables = []
+    for plane in planes:
+        with (
+            progress(f"{scenario.lab.metadata.name}", quiet=quiet),
+            Lab(scenario, dataplane=plane, seed=seed) as lab,
+        ):
+            tables.append(lab.matrix(names, attempts=attempts))
+            if verbose:
+                for where, text in lab.logs().items():
+                    click.echo(f"--- {where}\n{text}", err=True)
+    write(outputs, lambda fmt, colour: render_tables(tables, fmt, color=colour))

@@ -1,0 +1,153 @@
+"""Options that several sub-commands share, and what has to happen before a lab can be built."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, NamedTuple, TypeVar
+
+import click
+
+from labkit.errors import MissingFeature, UsageError
+
+F = TypeVar("F", bound=Callable[..., object])
+
+FORMATS: Final = ("table", "markdown", "json", "junit", "html")
+DATAPLANES: Final = ("iptables", "ipvs", "nftables", "kube-proxy", "none")
+KERNELS: Final = ("auto", "host", "uml", "qemu")
+
+
+class Output(NamedTuple):
+    """One report to write: its format, and the file it goes to; None for stdout."""
+
+    format: str
+    file: Path | None
+
+
+class OutputType(click.ParamType[Output]):
+    """``FORMAT`` or ``FORMAT=FILE``."""
+
+    name = "FORMAT[=FILE]"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Output:
+        """Read one ``-o``."""
+        if isinstance(value, Output):
+            return value
+        name, equals, file = str(value).partition("=")
+        if name not in FORMATS:
+            self.fail(f"{name!r} is no format; there are: {', '.join(FORMATS)}", param, ctx)
+        if equals and not file:
+            self.fail(f"{value!r} names no file; write {name}=FILE or {name}", param, ctx)
+        return Output(name, Path(file) if file else None)
+
+
+output_option = click.option(
+    "-o",
+    "--output",
+    "outputs",
+    type=OutputType(),
+    multiple=True,
+    default=("table",),
+    show_default="table",
+    help="Format of the report (table, markdown, json, junit, html), =FILE to write it there; "
+    "may be given more than once.",
+)
+dataplane_option = click.option(
+    "--dataplane",
+    metavar="NAME[,NAME]",
+    help=f"Data planes to run under, instead of the Lab's: {', '.join(DATAPLANES)}.",
+)
+kernel_option = click.option(
+    "--kernel",
+    type=click.Choice(KERNELS),
+    default="auto",
+    show_default=True,
+    help="Kernel to run on: this one, or a guest.",
+)
+rootless_option = click.option(
+    "--rootless", is_flag=True, help="Run in a user namespace; the default when not root."
+)
+seed_option = click.option(
+    "--seed", type=int, default=0, show_default=True, help="Order of the probes."
+)
+attempts_option = click.option(
+    "--attempts",
+    type=click.IntRange(min=1, max=10_000),
+    help="Attempts per flow, instead of as many as it takes to see every endpoint.",
+)
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress.")
+verbose_option = click.option(
+    "-v", "--verbose", is_flag=True, help="Print what programs in pods have written, to stderr."
+)
+
+
+def lab_options(command: F) -> F:
+    """Add the options of every command that builds a lab."""
+    for option in (
+        quiet_option,
+        verbose_option,
+        seed_option,
+        attempts_option,
+        rootless_option,
+        kernel_option,
+        dataplane_option,
+        output_option,
+    ):
+        command = option(command)
+    return command
+
+
+def dataplanes(text: str | None) -> tuple[str | None, ...]:
+    """Read ``--dataplane``; a single None stands for the Lab's own."""
+    if text is None:
+        return (None,)
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    for name in names:
+        if name not in DATAPLANES:
+            raise UsageError(
+                f"--dataplane {name!r} is none; there are: {', '.join(DATAPLANES)}"
+            )
+    if not names:
+        raise UsageError(f"--dataplane names none; there are: {', '.join(DATAPLANES)}")
+    return names
+
+
+def prepare(*, rootless: bool, kernel: str) -> None:
+    """See to it that this process may make namespaces; re-executes itself where it must.
+
+    Raises:
+        MissingFeature: it may not, or the kernel asked for is not to be had.
+    """
+    if kernel in ("uml", "qemu"):
+        raise MissingFeature(
+            f"kernel {kernel}",
+            found="this version of labkit runs on the host's kernel only",
+            remedy="leave --kernel out",
+        )
+    from labkit.kernel.rootless import is_root, reexec_in_user_namespace
+
+    if os.environ.get("LABKIT_ROOTLESS"):
+        return
+    if rootless or not is_root():
+        reexec_in_user_namespace(sys.argv[1:])
+
+
+def write(outputs: tuple[Output, ...], render: Callable[[str, bool], str]) -> None:
+    """Write each report; ``render`` takes a format and whether colour is wanted.
+
+    Raises:
+        UsageError: a file cannot be written.
+    """
+    for output in outputs:
+        if output.file is None:
+            colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+            click.echo(render(output.format, colour).rstrip("\n"))
+            continue
+        try:
+            output.file.write_text(render(output.format, False).rstrip("\n") + "\n")
+        except OSError as error:
+            raise UsageError(f"-o {output.format}={output.file}: {error.strerror}") from error

@@ -1,0 +1,71 @@
+"""``labkit run``: build each scenario, check it, report, gone."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from labkit.cli.ending import end_at_once_on_interrupt
+from labkit.cli.options import Output, dataplanes, lab_options, prepare, write
+from labkit.cli.progress import progress
+
+if TYPE_CHECKING:
+    from labkit.probe.verdict import ScenarioResult
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(min=1, max=64),
+    default=4,
+    show_default=True,
+    help="Labs at a time; most of a lab's time is waiting for answers that do not come.",
+)
+@lab_options
+def command(
+    paths: tuple[Path, ...],
+    jobs: int,
+    outputs: tuple[Output, ...],
+    dataplane: str | None,
+    kernel: str,
+    rootless: bool,  # noqa: FBT001 - click calls it by keyword
+    attempts: int | None,
+    seed: int,
+    verbose: bool,  # noqa: FBT001
+    quiet: bool,  # noqa: FBT001
+) -> int:
+    """Build each scenario, run its Checks, print a report; nothing is left behind.
+
+    A folder stands for the scenario files in it. Exit status 1 if a check differs.
+
+    \b
+    labkit run scenarios/
+    labkit run scenarios/nodeport-local.yaml -o junit=report.xml -o table
+    """  # noqa: D301
+    planes = dataplanes(dataplane)
+    prepare(rootless=rootless, kernel=kernel)
+    from labkit.lab.runs import Request, run_all, scenario_files
+    from labkit.manifest.load import load_each
+    from labkit.report import render_results
+
+    scenarios = load_each(scenario_files(paths))
+    requests = [
+        Request(scenario=scenario, dataplane=plane, seed=seed, attempts=attempts)
+        for scenario in scenarios
+        for plane in planes
+    ]
+    end_at_once_on_interrupt()
+    with progress(f"{len(requests)} scenarios", quiet=quiet):
+        results: list[ScenarioResult] = run_all(requests, jobs=jobs)
+    if verbose:
+        for result in results:
+            for where, text in result.logs.items():
+                click.echo(f"--- {result.scenario}: {where}\n{text}", err=True)
+    write(outputs, lambda fmt, colour: render_results(results, fmt, color=colour))
+    sys.stdout.flush()
+    return 0 if all(result.passed for result in results) else 1

@@ -1,0 +1,25 @@
+"""``labkit schema``: JSON Schema for editors."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+
+@click.command()
+@click.option("--flow-table", is_flag=True, help="The schema of `labkit matrix -o json` instead.")
+def command(flow_table: bool) -> None:  # noqa: FBT001 - click calls it by keyword
+    """Print the JSON Schema of scenario files, for editors that check and complete YAML.
+
+    \b
+    labkit schema > labkit.schema.json
+    """  # noqa: D301
+    if flow_table:
+        from labkit.probe.table import schema as table_schema
+
+        click.echo(json.dumps(table_schema(), indent=2))
+        return
+    from labkit.manifest.schema import schema
+
+    click.echo(json.dumps(schema(), indent=2))

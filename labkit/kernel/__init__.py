@@ -1,0 +1,1 @@
+"""The kernel edge: namespaces, netlink, processes. System calls live here."""

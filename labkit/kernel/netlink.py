@@ -1,0 +1,265 @@
+"""The few rtnetlink messages that a whole lab is made of, encoded by hand and sent in one go.
+
+pyroute2 speaks everything else; this is the one hot path.
+
+Source: netlink(7), rtnetlink(7); linux/if_link.h, linux/rtnetlink.h, linux/neighbour.h.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from typing import Final
+
+from labkit.errors import KernelError
+
+HEADER: Final = struct.Struct("=IHHII")
+IFINFO: Final = struct.Struct("=BxHiII")
+IFADDR: Final = struct.Struct("=BBBBi")
+ROUTE: Final = struct.Struct("=BBBBBBBBI")
+NEIGHBOUR: Final = struct.Struct("=BxxxiHBB")
+ATTRIBUTE: Final = struct.Struct("=HH")
+
+NLMSG_ERROR: Final = 2
+NEWLINK, DELLINK, NEWADDR, NEWROUTE, NEWNEIGH = 16, 17, 20, 24, 28
+REQUEST, ACK, EXCLUSIVE, CREATE, APPEND = 0x1, 0x4, 0x200, 0x400, 0x800
+CAPPED: Final = 0x100
+"""NLM_F_CAPPED: the acknowledgement does not repeat the request."""
+ACK_TLVS: Final = 0x200
+UP: Final = 1
+
+ADDRESS, NAME, MTU, MASTER, LINKINFO, NET_NS_FD = 1, 3, 4, 10, 18, 28
+INFO_KIND, INFO_DATA, INFO_SLAVE_KIND, INFO_SLAVE_DATA = 1, 2, 4, 5
+NETLINK_CAP_ACK, NETLINK_EXT_ACK = 10, 11
+SOL_NETLINK: Final = 270
+ONLINK: Final = 4
+UNICAST, BLACKHOLE = 1, 6
+PERMANENT: Final = 0x80
+SELF: Final = 2
+"""NTF_SELF: the entry is the device's own, as a vxlan's forwarding table is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One message, without its header; ``what`` says in words what it asks for."""
+
+    what: str
+    type: int
+    flags: int
+    body: bytes
+
+
+def attribute(kind: int, payload: bytes) -> bytes:
+    """One attribute, padded to four bytes."""
+    length = ATTRIBUTE.size + len(payload)
+    return ATTRIBUTE.pack(length, kind) + payload + bytes(-length % 4)
+
+
+def text(kind: int, value: str) -> bytes:
+    """A string attribute with its final NUL."""
+    return attribute(kind, value.encode() + b"\0")
+
+
+def number(kind: int, value: int) -> bytes:
+    """A 32 bit attribute in host byte order."""
+    return attribute(kind, struct.pack("=I", value))
+
+
+def byte(kind: int, value: int) -> bytes:
+    """An 8 bit attribute."""
+    return attribute(kind, bytes([value]))
+
+
+def _new_link(what: str, body: bytes) -> Request:
+    return Request(what, NEWLINK, REQUEST | CREATE | EXCLUSIVE, body)
+
+
+def new_bridge(name: str, index: int) -> Request:
+    """A bridge that forwards at once: no spanning tree, no delay, no multicast snooping."""
+    data = number(1, 0) + number(5, 0) + byte(23, 0)  # forward_delay, stp_state, mcast_snooping
+    info = attribute(LINKINFO, text(INFO_KIND, "bridge") + attribute(INFO_DATA, data))
+    body = IFINFO.pack(0, 0, index, UP, UP) + text(NAME, name) + info
+    return _new_link(f"add bridge {name}", body)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Veth:
+    """A veth pair: ``name`` in another namespace, ``peer`` in the one the request is sent in.
+
+    The end elsewhere is the main device, as only that can be born up and in a bridge: a peer
+    cannot be created up (ENOTCONN).
+    """
+
+    name: str
+    namespace_fd: int
+    bridge: int = 0
+    """Index of the bridge in the other namespace; 0 for none."""
+    peer: str = "eth0"
+    peer_index: int = 2
+    """Known beforehand, so that later messages of the batch can name the peer."""
+    mtu: int = 1500
+
+    def request(self) -> Request:
+        """The message that makes it."""
+        peer = IFINFO.pack(0, 0, self.peer_index, 0, 0) + text(NAME, self.peer) + number(MTU, self.mtu)
+        data = attribute(INFO_DATA, attribute(1, peer))
+        body = IFINFO.pack(0, 0, 0, UP, UP) + text(NAME, self.name) + number(MTU, self.mtu)
+        body += number(NET_NS_FD, self.namespace_fd)
+        if self.bridge:
+            body += number(MASTER, self.bridge)
+        body += attribute(LINKINFO, text(INFO_KIND, "veth") + data)
+        return _new_link(f"add veth {self.name} with peer {self.peer}", body)
+
+
+def new_vxlan(name: str, index: int, local: IPv4Address, mtu: int) -> Request:
+    """flannel's vxlan device: id 1, UDP port 8472, no learning, since every entry is given."""
+    data = number(1, 1) + attribute(4, local.packed) + byte(7, 0)
+    data += attribute(15, struct.pack("!H", 8472))
+    info = attribute(LINKINFO, text(INFO_KIND, "vxlan") + attribute(INFO_DATA, data))
+    body = IFINFO.pack(0, 0, index, UP, UP) + text(NAME, name) + number(MTU, mtu)
+    body += attribute(ADDRESS, vxlan_mac(local)) + info
+    return _new_link(f"add vxlan {name}", body)
+
+
+def vxlan_mac(local: IPv4Address) -> bytes:
+    """A locally administered MAC address that others can work out from a node's address."""
+    return b"\x0e\x1b" + local.packed
+
+
+def link_up(index: int, what: str) -> Request:
+    """Set a link up."""
+    return Request(f"set {what} up", NEWLINK, REQUEST, IFINFO.pack(0, 0, index, UP, UP))
+
+
+def hairpin(name: str) -> Request:
+    """Let a bridge send a packet back by the port that it came in by."""
+    slave = text(INFO_SLAVE_KIND, "bridge") + attribute(INFO_SLAVE_DATA, byte(4, 1))
+    body = IFINFO.pack(0, 0, 0, 0, 0) + text(NAME, name) + attribute(LINKINFO, slave)
+    return Request(f"set hairpin on {name}", NEWLINK, REQUEST, body)
+
+
+def delete_link(name: str) -> Request:
+    """Delete a link by name; a veth's other end goes with it."""
+    body = IFINFO.pack(0, 0, 0, 0, 0) + text(NAME, name)
+    return Request(f"delete {name}", DELLINK, REQUEST, body)
+
+
+def new_address(index: int, address: IPv4Address, prefix: int) -> Request:
+    """Give a link an address."""
+    body = IFADDR.pack(socket.AF_INET, prefix, 0, 0, index)
+    body += attribute(2, address.packed) + attribute(1, address.packed)
+    if prefix < 31:
+        broadcast = IPv4Network((address, prefix), strict=False).broadcast_address
+        body += attribute(4, broadcast.packed)
+    return Request(f"add address {address}/{prefix}", NEWADDR, REQUEST | CREATE | EXCLUSIVE, body)
+
+
+def new_route(
+    to: IPv4Network,
+    *,
+    via: IPv4Address | None = None,
+    index: int = 0,
+    onlink: bool = False,
+    blackhole: bool = False,
+) -> Request:
+    """A route in the main table: by a gateway, straight by a link, or to nowhere."""
+    kind = BLACKHOLE if blackhole else UNICAST
+    scope = 0 if via or blackhole else 253
+    flags = ONLINK if onlink else 0
+    body = ROUTE.pack(socket.AF_INET, to.prefixlen, 0, 0, 254, 4, scope, kind, flags)
+    if to.prefixlen:
+        body += attribute(1, to.network_address.packed)
+    if via:
+        body += attribute(5, via.packed)
+    if index:
+        body += number(4, index)
+    return Request(f"add route {to} via {via}", NEWROUTE, REQUEST | CREATE | EXCLUSIVE, body)
+
+
+def new_neighbour(index: int, address: IPv4Address, mac: bytes) -> Request:
+    """A permanent ARP entry."""
+    body = NEIGHBOUR.pack(socket.AF_INET, index, PERMANENT, 0, 0)
+    body += attribute(1, address.packed) + attribute(2, mac)
+    return Request(f"add neighbour {address}", NEWNEIGH, REQUEST | CREATE | EXCLUSIVE, body)
+
+
+def new_vxlan_peer(index: int, mac: bytes, remote: IPv4Address) -> Request:
+    """An entry of a vxlan's forwarding table: which node has which MAC address."""
+    body = NEIGHBOUR.pack(socket.AF_BRIDGE, index, PERMANENT, SELF, 0)
+    body += attribute(2, mac) + attribute(1, remote.packed)
+    return Request(f"add vxlan peer {remote}", NEWNEIGH, REQUEST | CREATE | EXCLUSIVE, body)
+
+
+def open_netlink(protocol: int = socket.NETLINK_ROUTE) -> socket.socket:
+    """A netlink socket of the calling thread's namespace, with short answers that carry reasons."""
+    sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
+    sock.setsockopt(SOL_NETLINK, NETLINK_CAP_ACK, 1)
+    sock.setsockopt(SOL_NETLINK, NETLINK_EXT_ACK, 1)
+    return sock
+
+
+def send(sock: socket.socket, requests: list[Request], *, where: str) -> None:
+    """Send all requests in one message and wait until the kernel has done them all.
+
+    Only the last asks for an acknowledgement: the kernel reports errors of the others anyway, in
+    order, and goes on with the rest.
+
+    Raises:
+        KernelError: the first request that was refused, with the kernel's own words.
+    """
+    if not requests:
+        return
+    last = len(requests)
+    sock.send(b"".join(encode(request, seq, seq == last) for seq, request in enumerate(requests, 1)))
+    failure: KernelError | None = None
+    while True:
+        answer = sock.recv(1 << 16)
+        for seq, error, reason in read_answers(answer):
+            if error and failure is None:
+                message = reason or os.strerror(error)
+                what = f"{where}: {requests[seq - 1].what}"
+                failure = KernelError(what, errno=error, message=message)
+            if seq == last:
+                if failure:
+                    raise failure
+                return
+
+
+def encode(request: Request, sequence: int, acknowledge: bool) -> bytes:  # noqa: FBT001 - a flag
+    """One message with its header."""
+    flags = request.flags | (ACK if acknowledge else 0)
+    length = HEADER.size + len(request.body)
+    return HEADER.pack(length, request.type, flags, sequence, 0) + request.body
+
+
+def read_answers(data: bytes) -> list[tuple[int, int, str]]:
+    """Return (sequence, errno or 0, the kernel's reason or "") of each acknowledgement."""
+    answers: list[tuple[int, int, str]] = []
+    offset = 0
+    while offset < len(data):
+        length, kind, flags, sequence, _ = HEADER.unpack_from(data, offset)
+        if kind == NLMSG_ERROR:
+            (code,) = struct.unpack_from("=i", data, offset + HEADER.size)
+            body = data[offset + HEADER.size + 4 : offset + length]
+            answers.append((sequence, -code, _reason(body, flags)))
+        offset += length + (-length % 4)
+    return answers
+
+
+def _reason(body: bytes, flags: int) -> str:
+    """NLMSGERR_ATTR_MSG of an extended acknowledgement."""
+    if not flags & ACK_TLVS:
+        return ""
+    offset = HEADER.size
+    if not flags & CAPPED:
+        offset = HEADER.unpack_from(body)[0]
+        offset += -offset % 4
+    while offset + ATTRIBUTE.size <= len(body):
+        length, kind = ATTRIBUTE.unpack_from(body, offset)
+        if kind == 1:
+            return body[offset + ATTRIBUTE.size : offset + length].rstrip(b"\0").decode()
+        offset += length + (-length % 4)
+    return ""

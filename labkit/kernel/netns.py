@@ -1,0 +1,323 @@
+"""Anonymous network namespaces, and the one thread that enters them.
+
+A namespace is made by unshare(2) and held by a file descriptor: the kernel frees it when this
+process ends, however it ends. Entering one changes the calling thread, so all of it happens on the
+worker thread of an `Edge` and on no other.
+
+Source: namespaces(7), setns(2), unshare(2), mount_namespaces(7).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import queue
+import socket
+import subprocess
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from types import TracebackType
+from typing import IO, Final, Self, TypeVar
+
+from labkit.errors import CommandError, KernelError, LabError, MissingFeature
+from labkit.kernel import process
+
+T = TypeVar("T")
+
+CLONE_FS: Final = 0x200
+CLONE_NEWNS: Final = 0x20000
+CLONE_NEWNET: Final = 0x40000000
+MS_REC: Final = 0x4000
+MS_PRIVATE: Final = 0x40000
+OWN_NET: Final = "/proc/thread-self/ns/net"
+OWN_MOUNT: Final = "/proc/thread-self/ns/mnt"
+"""thread-self: the process' own links show the main thread's namespaces."""
+
+Stream = int | IO[bytes] | None
+
+
+class Edge:
+    """Owns the worker thread, and every namespace that is made with it."""
+
+    def __init__(self) -> None:
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._namespaces: list[Namespace] = []
+        self._home = -1
+        self._home_mount = -1
+        self._thread = threading.Thread(target=self._serve, name="labkit kernel edge", daemon=True)
+        self._thread.start()
+        self._home = self.run(lambda: os.open(OWN_NET, os.O_RDONLY | os.O_CLOEXEC))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every namespace that is still open and end the thread."""
+        if self._home < 0:
+            return
+        for namespace in list(self._namespaces):
+            namespace.close()
+        self._work.put(None)
+        self._thread.join()
+        for descriptor in (self._home, self._home_mount):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._home = self._home_mount = -1
+
+    def namespace(self, name: str, *, ipv6: bool = False) -> Namespace:
+        """Make a namespace: loopback is down, IPv6 is off unless asked for.
+
+        Raises:
+            MissingFeature: this process may not make namespaces.
+            KernelError: the kernel refused for another reason.
+        """
+        return self.run(lambda: self._make(name, ipv6))
+
+    def run(self, function: Callable[[], T]) -> T:
+        """Run ``function`` on the worker thread, outside any lab's namespace."""
+        if threading.current_thread() is self._thread:
+            return function()
+        future: Future[T] = Future()
+
+        def work() -> None:
+            try:
+                future.set_result(function())
+            except BaseException as error:  # noqa: BLE001 - raised again where it was asked for
+                future.set_exception(error)
+
+        self._work.put(work)
+        return future.result()
+
+    def run_in(self, descriptor: int, function: Callable[[], T]) -> T:
+        """Run ``function`` on the worker thread, inside the namespace of ``descriptor``."""
+        return self.run(lambda: self._visit(descriptor, function))
+
+    def mount_namespace(self, net: int) -> int:
+        """Make a mount namespace for a network namespace and return its file descriptor.
+
+        It has a tmpfs of its own on /run, so that /run/xtables.lock is the host's alone, and shows
+        the network namespace's devices in /sys.
+        """
+        return self.run(lambda: self._make_mounts(net))
+
+    def forget(self, namespace: Namespace) -> None:
+        """Drop a namespace that was closed."""
+        if namespace in self._namespaces:
+            self._namespaces.remove(namespace)
+
+    def _serve(self) -> None:
+        while (work := self._work.get()) is not None:
+            work()
+
+    def _make(self, name: str, ipv6: bool) -> Namespace:  # noqa: FBT001 - passed on
+        try:
+            self._unshare(CLONE_NEWNET, f"make namespace {name}")
+            descriptor = os.open(OWN_NET, os.O_RDONLY | os.O_CLOEXEC)
+            namespace = Namespace(self, name, descriptor)
+            self._namespaces.append(namespace)
+            if not ipv6:
+                # Before any device exists: its neighbour discovery would flood every bridge.
+                _write("net/ipv6/conf/all/disable_ipv6", "1", missing_ok=True)
+        finally:
+            if self._home >= 0:
+                self._set(self._home, CLONE_NEWNET)
+        return namespace
+
+    def _visit(self, descriptor: int, function: Callable[[], T]) -> T:
+        self._set(descriptor, CLONE_NEWNET)
+        try:
+            return function()
+        finally:
+            self._set(self._home, CLONE_NEWNET)
+
+    def _make_mounts(self, net: int) -> int:
+        if self._home_mount < 0:
+            # The thread leaves the process' file system attributes for good, which a change of
+            # mount namespace needs; other threads keep theirs.
+            self._unshare(CLONE_FS | CLONE_NEWNS, "make a mount namespace")
+            self._mount("none", "/", None, MS_REC | MS_PRIVATE)
+            self._home_mount = os.open(OWN_MOUNT, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            self._unshare(CLONE_NEWNS, "make a mount namespace")
+            self._mount("tmpfs", "/run", "tmpfs", 0)
+            self._visit(net, lambda: self._mount("sysfs", "/sys", "sysfs", 0))
+            return os.open(OWN_MOUNT, os.O_RDONLY | os.O_CLOEXEC)
+        finally:
+            self._set(self._home_mount, CLONE_NEWNS)
+
+    def _unshare(self, flags: int, what: str) -> None:
+        if self._libc.unshare(flags):
+            error = ctypes.get_errno()
+            if error in (1, 13):
+                raise MissingFeature(
+                    "network namespaces",
+                    found=f"{what}: {os.strerror(error)}",
+                    remedy="run as root, or with --rootless",
+                )
+            raise KernelError(what, errno=error, message=os.strerror(error))
+
+    def _set(self, descriptor: int, kind: int) -> None:
+        if self._libc.setns(descriptor, kind):
+            error = ctypes.get_errno()
+            raise KernelError("enter a namespace", errno=error, message=os.strerror(error))
+
+    def _mount(self, source: str, target: str, kind: str | None, flags: int) -> None:
+        encoded = kind.encode() if kind else None
+        if self._libc.mount(source.encode(), target.encode(), encoded, flags, None):
+            error = ctypes.get_errno()
+            raise KernelError(f"mount {target}", errno=error, message=os.strerror(error))
+
+
+class Namespace:
+    """One anonymous network namespace, held by ``fd``; closing that frees it."""
+
+    def __init__(self, edge: Edge, name: str, fd: int) -> None:
+        self.name = name
+        self.fd = fd
+        self._edge = edge
+        self._mount_fd = -1
+
+    def run(self, function: Callable[[], T]) -> T:
+        """Run ``function`` on the edge's thread, inside this namespace."""
+        if self.fd < 0:
+            raise LabError(f"{self.name} is closed")
+        return self._edge.run_in(self.fd, function)
+
+    def socket(self, family: int, kind: int, protocol: int = 0) -> socket.socket:
+        """Return a socket that belongs to this namespace for life."""
+        return self.run(lambda: socket.socket(family, kind, protocol))
+
+    def sockets(self, count: int, family: int, kind: int, protocol: int = 0) -> list[socket.socket]:
+        """Return many sockets for one switch of namespace.
+
+        Raises:
+            OSError: no more could be opened; those that were are closed again.
+        """
+
+        def make() -> list[socket.socket]:
+            made: list[socket.socket] = []
+            try:
+                for _ in range(count):
+                    made.append(socket.socket(family, kind, protocol))
+            except OSError:
+                for each in made:
+                    each.close()
+                raise
+            return made
+
+        return self.run(make)
+
+    def write_sysctls(self, values: Mapping[str, str]) -> None:
+        """Set sysctls of this namespace, as ``net/ipv4/ip_forward``.
+
+        Raises:
+            KernelError: the kernel does not have one or refuses the value.
+        """
+        if values:
+            self.run(lambda: write_sysctls(self.name, values))
+
+    @property
+    def mount_fd(self) -> int:
+        """The namespace's private mount namespace, made on first use."""
+        if self._mount_fd < 0:
+            self._mount_fd = self._edge.mount_namespace(self.fd)
+        return self._mount_fd
+
+    def popen(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        stdin: Stream = None,
+        stdout: Stream = None,
+        stderr: Stream = None,
+        own_pids: bool = False,
+    ) -> subprocess.Popen[bytes]:
+        """Start a program in this namespace; it dies with this process.
+
+        Args:
+            argv: the program and its arguments.
+            env: variables beside those of this process.
+            stdin: as for subprocess.Popen.
+            stdout: the same.
+            stderr: the same.
+            own_pids: give it a process namespace, so that whatever it starts dies with it.
+        """
+        mount_fd = self.mount_fd
+        # From the edge's thread, which lives as long as the lab: programs die with their thread.
+        return self._edge.run(
+            lambda: process.start(
+                argv,
+                net_fd=self.fd,
+                mount_fd=mount_fd,
+                own_pids=own_pids,
+                env=env,
+                streams=(stdin, stdout, stderr),
+            )
+        )
+
+    def start_tool(self, argv: Sequence[str]) -> subprocess.Popen[bytes]:
+        """Start a short-lived tool with pipes; several nodes' tools can run at a time."""
+        pipe = subprocess.PIPE
+        return self.popen(argv, stdin=pipe, stdout=pipe, stderr=pipe)
+
+    def execute(self, argv: Sequence[str], *, stdin: str = "") -> str:
+        """Run a tool to its end and return what it printed.
+
+        Raises:
+            CommandError: it exited non-zero.
+        """
+        tool = self.start_tool(argv)
+        out, err = tool.communicate(stdin.encode())
+        if tool.returncode:
+            raise CommandError(
+                argv,
+                where=self.name,
+                returncode=tool.returncode,
+                stderr=err.decode(errors="replace"),
+                stdin=stdin,
+            )
+        return out.decode(errors="replace")
+
+    def close(self) -> None:
+        """Let go of the namespace; the kernel frees it and everything in it."""
+        for descriptor in (self.fd, self._mount_fd):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self.fd = self._mount_fd = -1
+        self._edge.forget(self)
+
+
+def write_sysctls(where: str, values: Mapping[str, str]) -> None:
+    """Set sysctls in the namespace of the calling thread."""
+    for name, value in values.items():
+        try:
+            _write(name, value)
+        except OSError as error:
+            request = f"{where}: set {name.replace('/', '.')} to {value}"
+            raise KernelError(
+                request, errno=error.errno or 0, message=error.strerror or str(error)
+            ) from error
+
+
+def _write(name: str, value: str, *, missing_ok: bool = False) -> None:
+    try:
+        descriptor = os.open(f"/proc/sys/{name}", os.O_WRONLY)
+    except FileNotFoundError:
+        if missing_ok:
+            return
+        raise
+    try:
+        os.write(descriptor, value.encode())
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,244 @@
+"""The network of a cluster, made in the kernel: fabric, nodes, pods, clients.
+
+Each host is one namespace and one batch of netlink messages, sent from inside it. Everything
+happens in one visit to the edge's thread.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Network
+from types import TracebackType
+from typing import Final, Self
+
+from labkit.cluster.model import Client, Cluster, Node, Pod, PodNetwork
+from labkit.errors import LabError, UsageError
+from labkit.kernel import netlink
+from labkit.kernel.netlink import Request, Veth
+from labkit.kernel.netns import Edge, Namespace, write_sysctls
+
+LO, ETH0, CNI0, FLANNEL = 1, 2, 3, 4
+"""Interface indexes: chosen, so that a batch can name what it has just made."""
+LAN0: Final = 2
+ANYWHERE: Final = IPv4Network("0.0.0.0/0")
+MTU: Final = 1500
+VXLAN_OVERHEAD: Final = 50
+BRIDGE_PORTS: Final = 1023
+"""A Linux bridge takes no more ports (BR_MAX_PORTS)."""
+
+FABRIC: Final = " fabric"
+"""The fabric's key among the hosts: no host can be called so."""
+
+HOST_SYSCTLS: Final = {
+    # A new namespace inherits the host's reverse path filter, which would eat asymmetric traffic.
+    "net/ipv4/conf/all/rp_filter": "0",
+    "net/ipv4/conf/default/rp_filter": "0",
+    # Without a limit every REJECT is heard: with it some turn into time-outs.
+    "net/ipv4/icmp_ratelimit": "0",
+}
+ROUTER_SYSCTLS: Final = {
+    **HOST_SYSCTLS,
+    "net/ipv4/ip_forward": "1",
+    "net/ipv4/conf/all/send_redirects": "0",
+    "net/ipv4/conf/default/send_redirects": "0",
+}
+NODE_SYSCTLS: Final = {**ROUTER_SYSCTLS, "net/bridge/bridge-nf-call-iptables": "1"}
+FABRIC_SYSCTLS: Final = {**ROUTER_SYSCTLS, "net/bridge/bridge-nf-call-iptables": "0"}
+
+
+class World:
+    """Owns the namespaces of a cluster. Closing it closes their file descriptors."""
+
+    def __init__(self, edge: Edge, cluster: Cluster) -> None:
+        """Build everything.
+
+        Raises:
+            KernelError: the kernel refused a step; what was made is closed again.
+            LabError: a bridge would have too many ports.
+        """
+        _check_ports(cluster)
+        self._edge = edge
+        self._cluster = cluster
+        self._namespaces: dict[str, Namespace] = {}
+        self._on_node = {pod.name: pod.node for pod in cluster.pods if pod.host_network}
+        try:
+            self.fabric = edge.run(self._build)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every namespace; the kernel takes the devices away with them."""
+        for namespace in self._namespaces.values():
+            namespace.close()
+        self._namespaces.clear()
+
+    def host(self, name: str) -> Namespace:
+        """Return the namespace of a client, node or pod; a hostNetwork pod has its node's.
+
+        Raises:
+            UsageError: there is no such host.
+        """
+        found = self._namespaces.get(self._on_node.get(name, name))
+        if found is None:
+            raise UsageError(f"host {name} does not exist in this lab")
+        return found
+
+    def add_pod(self, pod: Pod) -> None:
+        """Add a pod while the lab runs."""
+        if pod.host_network:
+            self._on_node[pod.name] = pod.node
+            return
+        self._edge.run(lambda: self._add_pods(self._cluster.node_by_name[pod.node], [pod]))
+
+    def remove_pod(self, name: str) -> None:
+        """Remove a pod: its node forgets the interface at once."""
+        if self._on_node.pop(name, None):
+            return
+        namespace = self._namespaces.pop(name)
+        # Either end takes the other with it; this one needs no name.
+        _configure(namespace, [netlink.delete_link("eth0")], {})
+        namespace.close()
+
+    # --- everything below runs on the edge's thread ---
+
+    def _build(self) -> Namespace:
+        fabric = self._fabric()
+        for node in self._cluster.nodes:
+            self._node(fabric, node)
+        for client in self._cluster.clients:
+            self._client(fabric, client)
+        for node in self._cluster.nodes:
+            pods = [pod for pod in self._cluster.pods_on(node.name) if not pod.host_network]
+            self._add_pods(node, pods)
+        return fabric
+
+    def _make(self, key: str, name: str) -> Namespace:
+        namespace = self._edge.namespace(name)
+        self._namespaces[key] = namespace
+        return namespace
+
+    def _fabric(self) -> Namespace:
+        network = self._cluster.network
+        fabric = self._make(FABRIC, "fabric")
+        requests = [
+            netlink.link_up(LO, "lo"),
+            netlink.new_bridge("lan0", LAN0),
+            netlink.new_address(LAN0, network.gateway, network.lan.prefixlen),
+            netlink.new_route(ANYWHERE, blackhole=True),
+        ]
+        _configure(fabric, requests, FABRIC_SYSCTLS)
+        return fabric
+
+    def _node(self, fabric: Namespace, node: Node) -> None:
+        network = self._cluster.network
+        namespace = self._make(node.name, node.name)
+        port = Veth(name=f"n{len(self._namespaces)}", namespace_fd=fabric.fd, bridge=LAN0)
+        requests = [
+            netlink.link_up(LO, "lo"),
+            port.request(),
+            netlink.link_up(ETH0, "eth0"),
+            netlink.new_address(ETH0, node.address, network.lan.prefixlen),
+            netlink.new_route(ANYWHERE, via=network.gateway),
+            netlink.new_bridge("cni0", CNI0),
+            netlink.new_address(CNI0, node.bridge_ip, node.pod_cidr.prefixlen),
+            *self._pod_network(node),
+        ]
+        _configure(namespace, requests, NODE_SYSCTLS)
+
+    def _pod_network(self, node: Node) -> Iterable[Request]:
+        others = [other for other in self._cluster.nodes if other is not node]
+        if self._cluster.network.pod_network is PodNetwork.HOST_GW:
+            for other in others:
+                yield netlink.new_route(other.pod_cidr, via=other.address)
+            return
+        yield netlink.new_vxlan("flannel.1", FLANNEL, node.address, MTU - VXLAN_OVERHEAD)
+        yield netlink.new_address(FLANNEL, node.vxlan_ip, 32)
+        for other in others:
+            mac = netlink.vxlan_mac(other.address)
+            yield netlink.new_neighbour(FLANNEL, other.vxlan_ip, mac)
+            yield netlink.new_vxlan_peer(FLANNEL, mac, other.address)
+            yield netlink.new_route(other.pod_cidr, via=other.vxlan_ip, index=FLANNEL, onlink=True)
+
+    def _client(self, fabric: Namespace, client: Client) -> None:
+        network = self._cluster.network
+        namespace = self._make(client.name, client.name)
+        on_lan = client.address in network.lan
+        name = f"c{len(self._namespaces)}"
+        port = Veth(name=name, namespace_fd=fabric.fd, bridge=LAN0 if on_lan else 0)
+        prefix = network.lan.prefixlen if on_lan else 32
+        own = [netlink.new_route(each.to, via=each.via) for each in client.routes]
+        default = netlink.new_route(ANYWHERE, via=network.gateway, index=ETH0, onlink=not on_lan)
+        requests = [
+            netlink.link_up(LO, "lo"),
+            port.request(),
+            netlink.link_up(ETH0, "eth0"),
+            netlink.new_address(ETH0, client.address, prefix),
+            # A way to everywhere, so that its kernel can answer a stranger with RST.
+            default,
+            *(own if on_lan else ()),
+        ]
+        _configure(namespace, requests, HOST_SYSCTLS)
+        if not on_lan:
+            index = fabric.run(lambda: socket.if_nametoindex(name))
+            to = IPv4Network((client.address, 32))
+            _configure(fabric, [netlink.new_route(to, index=index), *own], {})
+
+    def _add_pods(self, node: Node, pods: list[Pod]) -> None:
+        node_namespace = self._namespaces[node.name]
+        vxlan = self._cluster.network.pod_network is PodNetwork.VXLAN
+        for pod in pods:
+            namespace = self._make(pod.name, pod.name)
+            port = Veth(
+                name=pod.interface,
+                namespace_fd=node_namespace.fd,
+                bridge=CNI0,
+                mtu=MTU - VXLAN_OVERHEAD if vxlan else MTU,
+            )
+            requests = [
+                netlink.link_up(LO, "lo"),
+                port.request(),
+                netlink.link_up(ETH0, "eth0"),
+                netlink.new_address(ETH0, pod.address, node.pod_cidr.prefixlen),
+                netlink.new_route(ANYWHERE, via=node.bridge_ip),
+            ]
+            _configure(namespace, requests, HOST_SYSCTLS)
+        _configure(node_namespace, [netlink.hairpin(pod.interface) for pod in pods], {})
+
+
+def _configure(
+    namespace: Namespace, requests: list[Request], sysctls: Mapping[str, str]
+) -> None:
+    """Set sysctls, then send one batch, in one visit to the namespace."""
+
+    def act() -> None:
+        write_sysctls(namespace.name, sysctls)
+        with netlink.open_netlink() as sock:
+            netlink.send(sock, requests, where=namespace.name)
+
+    namespace.run(act)
+
+
+def _check_ports(cluster: Cluster) -> None:
+    counts = {"lan0": len(cluster.nodes) + len(cluster.clients)}
+    for node in cluster.nodes:
+        pods = [pod for pod in cluster.pods_on(node.name) if not pod.host_network]
+        counts[f"cni0 of {node.name}"] = len(pods)
+    for bridge, ports in counts.items():
+        if ports > BRIDGE_PORTS:
+            raise LabError(
+                f"{bridge} would have {ports} ports; a Linux bridge takes {BRIDGE_PORTS}: "
+                "spread the pods over more nodes"
+            )

@@ -1,0 +1,91 @@
+"""Runs Checks in a lab, all at once, and judges what was seen."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from ipaddress import IPv4Address
+
+from labkit.cluster.model import Cluster, Protocol
+from labkit.lab.running import Running
+from labkit.lab.targets import resolve
+from labkit.manifest.kinds import Check, LocatedCheck
+from labkit.probe.flow import Flow, Observation
+from labkit.probe.observe import source_words
+from labkit.probe.verdict import CheckResult, Context, Reply, Sender, judge
+from labkit.trace.capture import Capture, capture, stranger_replies
+
+
+def run_checks(
+    running: Running, checks: Sequence[LocatedCheck], *, attempts: int | None = None
+) -> list[CheckResult]:
+    """Return the result of every Check, in their order.
+
+    Args:
+        running: the lab.
+        checks: what to look at.
+        attempts: for Checks that do not say themselves.
+
+    Raises:
+        UsageError: a Check names something that the lab does not have any more.
+    """
+    return running.loop.run(_run(running, checks, attempts))
+
+
+async def _run(
+    running: Running, checks: Sequence[LocatedCheck], attempts: int | None
+) -> list[CheckResult]:
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(_one(running, check, attempts)) for check in checks]
+    return [task.result() for task in tasks]
+
+
+async def _one(running: Running, located: LocatedCheck, attempts: int | None) -> CheckResult:
+    spec = located.check.spec
+    names = [spec.from_] if isinstance(spec.from_, str) else spec.from_
+    flows = [resolve(running.cluster, name, spec.to, Protocol(spec.protocol)) for name in names]
+    began = time.monotonic()
+    async with AsyncExitStack() as stack:
+        captures = [
+            await stack.enter_async_context(capture(running.namespace(flow.source)))
+            for flow in (flows if _wants_capture(located.check) else ())
+        ]
+        observations = await running.observing(flows, attempts=spec.attempts or attempts)
+    elapsed_s = time.monotonic() - began
+    contexts = [
+        _context(running.cluster, observation, captures[index] if captures else None)
+        for index, observation in enumerate(observations)
+    ]
+    return judge(located, observations, contexts, elapsed_s=elapsed_s)
+
+
+def _wants_capture(check: Check) -> bool:
+    expect = check.spec.expect
+    return expect.reply_from is not None or expect.source_answers is not None
+
+
+def _context(cluster: Cluster, observation: Observation, captured: Capture | None) -> Context:
+    flow = observation.flow
+    words = {seen: source_words(cluster, flow.source, seen) for seen in observation.sources_seen}
+    if captured is None:
+        return Context(words=words)
+    return Context(words=words, reply=_reply(cluster, flow, captured))
+
+
+def _reply(cluster: Cluster, flow: Flow, captured: Capture) -> Reply:
+    replies = stranger_replies(captured.packets, flow)
+    return Reply(
+        senders=tuple(
+            Sender(address=address, names=names_of(cluster, address))
+            for address in replies.addresses
+        ),
+        source_sent_rst=replies.source_answers == "RST",
+    )
+
+
+def names_of(cluster: Cluster, address: IPv4Address) -> tuple[str, ...]:
+    """Every host that has an address: clients, nodes and pods."""
+    hosts = (*cluster.clients, *cluster.nodes, *cluster.pods)
+    return tuple(host.name for host in hosts if host.address == address)

@@ -1,0 +1,327 @@
+"""The public face of a running lab: what tests and the command work with."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from types import TracebackType
+from typing import Self
+
+from labkit.cluster.build import build_cluster
+from labkit.cluster.model import Client, Cluster, Node, Pod, Protocol
+from labkit.errors import CommandError, LabError, UsageError
+from labkit.lab import targets
+from labkit.lab.checks import run_checks
+from labkit.lab.running import Running
+from labkit.lab.source import Source, lab_object, pod_object, scenario_of, service_object
+from labkit.lab.tables import table_of
+from labkit.lab.targets import Target
+from labkit.manifest.load import with_objects, without_object
+from labkit.manifest.kinds import LocatedCheck, Scenario
+from labkit.probe.flow import Flow, Observation, Outcome
+from labkit.probe.plan import flows
+from labkit.probe.table import FlowTable
+from labkit.probe.verdict import CheckResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What a probe saw: the flow table's row in Python's types."""
+
+    flow: Flow
+    outcome: Outcome
+    attempts: int
+    outcomes: Mapping[str, int]
+    backends: Mapping[str, int]
+    """Attempts answered, by pod."""
+    sources_seen: Mapping[IPv4Address, int]
+    """Attempts, by the client address that the pod saw."""
+    client_sources: frozenset[str]
+    """The same in words: ``preserved``, a node's name, or the address."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """A client, node or pod of the lab, by its address."""
+
+    name: str
+    address: IPv4Address
+
+    def port(self, number: int, protocol: str = "TCP") -> Target:
+        """Return a port of this host, to probe."""
+        return Target(address=self.address, port=number, protocol=Protocol(protocol))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """A program that ran to its end."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+class Lab:
+    """A lab: a context manager that owns everything the lab is made of.
+
+    Example::
+
+        with labkit.Lab(nodes=2) as lab:
+            lab.add_pod("web-1", node="node1", labels={"app": "web"}, ports=[80])
+            lab.add_service("web", selector={"app": "web"}, type="NodePort",
+                            ports=[{"port": 80, "nodePort": 30080}])
+            seen = lab.probe("client", to=lab.node("node2").port(30080))
+            assert seen.client_sources == {"node2"}
+    """
+
+    def __init__(
+        self,
+        source: Source | None = None,
+        *,
+        nodes: int | Sequence[str] = 2,
+        clients: Sequence[str] = ("client",),
+        dataplane: str | None = None,
+        seed: int = 0,
+        **spec: object,
+    ) -> None:
+        """Describe a lab; entering it builds it.
+
+        Args:
+            source: a scenario, its path, or manifests; None for an empty lab.
+            nodes: how many nodes, or their names; only without ``source``.
+            clients: the clients' names; only without ``source``.
+            dataplane: overrides the Lab's ``dataplane``.
+            seed: of the order of probes.
+            **spec: more of the Lab's ``spec``, by its names (``network={...}``,
+                ``kubeProxy={...}``); only without ``source``.
+
+        Raises:
+            ManifestError: the description is wrong.
+        """
+        if source is None:
+            source = [lab_object("lab", nodes, clients, spec)]
+        elif spec:
+            raise UsageError(f"{', '.join(spec)}: only for a Lab without a source; write it there")
+        self.scenario = scenario_of(source)
+        self._dataplane = dataplane
+        self._seed = seed
+        self._cluster = build_cluster(self.scenario, dataplane=dataplane)
+        self._running: Running | None = None
+
+    def __enter__(self) -> Self:
+        self._running = Running(self._cluster, seed=self._seed)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        running, self._running = self._running, None
+        if running is not None:
+            running.__exit__(kind, error, trace)
+
+    # --- what there is ---
+
+    @property
+    def cluster(self) -> Cluster:
+        """The desired state, with every address and port."""
+        return self._cluster
+
+    def node(self, name: str) -> Host:
+        """Return a node by name."""
+        return self._host("node", name, self._cluster.node_by_name)
+
+    def client(self, name: str) -> Host:
+        """Return a client by name."""
+        return self._host("client", name, self._cluster.client_by_name)
+
+    def pod(self, name: str) -> Host:
+        """Return a pod by name; ``namespace/name`` outside ``default``."""
+        return self._host("pod", name, self._cluster.pod_by_name)
+
+    def rules(self, node: str) -> str:
+        """Return the rules of a node as labkit rendered them."""
+        self.node(node)
+        return self._live.rules[node].text()
+
+    def logs(self) -> Mapping[str, str]:
+        """Return what the programs in pods have printed so far, by ``pod/container``."""
+        return self._live.logs()
+
+    # --- what can be asked ---
+
+    def probe(
+        self,
+        source: str,
+        to: Target | str | Mapping[str, object],
+        *,
+        protocol: str = "TCP",
+        attempts: int | None = None,
+    ) -> Seen:
+        """Send from a host to a target and return who answered and whom it saw.
+
+        Args:
+            source: a client's, node's or pod's name.
+            to: a Target, ``"node2:30080"``, ``"my-nginx:http"``, or a Check's ``to`` as a mapping.
+            protocol: TCP, UDP or SCTP; a Target brings its own.
+            attempts: how many; None for as many as it takes to see every endpoint.
+
+        Raises:
+            UsageError: a name does not exist.
+        """
+        flow = self._flow(source, to, Protocol(protocol))
+        (observation,) = self._live.observe([flow], attempts=attempts)
+        return _seen(observation)
+
+    def matrix(
+        self, sources: Sequence[str] | None = None, *, attempts: int | None = None
+    ) -> FlowTable:
+        """Probe every flow and return the flow table.
+
+        Args:
+            sources: hosts' names, or ``["all"]``; None for every client, every node and, per
+                Service and node, one endpoint pod and one other pod.
+            attempts: per flow; None for as many as it takes to see every endpoint.
+        """
+        asked = flows(self._cluster, sources)
+        return table_of(self._live, self._live.observe(asked, attempts=attempts))
+
+    def check(self, *checks: LocatedCheck, attempts: int | None = None) -> list[CheckResult]:
+        """Run Checks, all at once; without arguments all of the scenario's.
+
+        Args:
+            *checks: Checks of a scenario.
+            attempts: for Checks that do not say themselves.
+        """
+        return run_checks(self._live, checks or self.scenario.checks, attempts=attempts)
+
+    def exec(
+        self,
+        host: str,
+        argv: Sequence[str],
+        *,
+        stdin: str = "",
+        env: Mapping[str, str] | None = None,
+        check: bool = False,
+    ) -> Completed:
+        """Run a program of this machine in a host's namespaces, to its end.
+
+        Raises:
+            CommandError: ``check`` is true and the program exited non-zero.
+        """
+        targets.check_host(self._cluster, host)
+        process = self._live.namespace(host).popen(
+            argv,
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            own_pids=True,
+        )
+        try:
+            out, err = process.communicate(stdin.encode())
+        finally:
+            process.kill()
+            process.wait()
+        done = Completed(
+            returncode=process.returncode,
+            stdout=out.decode(errors="replace"),
+            stderr=err.decode(errors="replace"),
+        )
+        if check and done.returncode:
+            raise CommandError(
+                argv, where=host, returncode=done.returncode, stderr=done.stderr, stdin=stdin
+            )
+        return done
+
+    # --- what can be changed ---
+
+    def add(self, objects: Iterable[Mapping[str, object]]) -> None:
+        """Add Kubernetes objects while the lab runs; the rules follow.
+
+        An object that exists already is replaced.
+
+        Raises:
+            ManifestError: an object is wrong; nothing was changed.
+        """
+        self._become(with_objects(self.scenario, objects))
+
+    def add_pod(
+        self,
+        name: str,
+        *,
+        node: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        ports: Sequence[int | Mapping[str, object]] = (),
+        command: Sequence[str] = (),
+    ) -> Host:
+        """Add a pod with one container; without ``command`` it runs the responder on ``ports``."""
+        pod = pod_object(name, node=node, labels=labels or {}, ports=ports, command=command)
+        self.add([pod])
+        return self.pod(name.removeprefix("default/"))
+
+    def add_service(
+        self,
+        name: str,
+        *,
+        selector: Mapping[str, str],
+        ports: Sequence[int | Mapping[str, object]],
+        **spec: object,
+    ) -> None:
+        """Add a Service; ``spec`` is the rest of its spec by the API's names."""
+        self.add([service_object(name, selector=selector, ports=ports, spec=spec)])
+
+    def remove(self, kind: str, name: str) -> None:
+        """Remove a Pod, Service, Deployment, ReplicaSet or EndpointSlice; the rules follow.
+
+        Raises:
+            UsageError: there is no such object.
+        """
+        namespace, slash, short = name.rpartition("/")
+        self._become(without_object(self.scenario, kind, short, namespace if slash else "default"))
+
+    # --- how ---
+
+    @property
+    def _live(self) -> Running:
+        if self._running is None:
+            raise LabError("the lab is not running; use it as a context manager: with labkit.Lab()")
+        return self._running
+
+    def _become(self, scenario: Scenario) -> None:
+        cluster = build_cluster(scenario, previous=self._cluster, dataplane=self._dataplane)
+        if self._running is not None:
+            self._running.change(cluster)
+        self.scenario, self._cluster = scenario, cluster
+
+    def _flow(
+        self, source: str, to: Target | str | Mapping[str, object], protocol: Protocol
+    ) -> Flow:
+        targets.check_host(self._cluster, source)
+        if isinstance(to, Target):
+            return targets.flow_to(self._cluster, source, to.address, to.port, to.protocol)
+        if isinstance(to, str):
+            return targets.parse(self._cluster, source, to, protocol)
+        return targets.resolve(self._cluster, source, targets.target_from(to), protocol)
+
+    @staticmethod
+    def _host(what: str, name: str, hosts: Mapping[str, Node | Client | Pod]) -> Host:
+        if name not in hosts:
+            raise targets.unknown(what, name, hosts)
+        return Host(name=name, address=hosts[name].address)
+
+
+def _seen(observation: Observation) -> Seen:
+    return Seen(
+        flow=observation.flow,
+        outcome=observation.outcome,
+        attempts=observation.attempts,
+        outcomes=dict(observation.outcomes),
+        backends=dict(observation.backends),
+        sources_seen=dict(observation.sources_seen),
+        client_sources=frozenset(observation.client_sources),
+    )

@@ -1,0 +1,166 @@
+"""What a cluster owns while it runs: namespaces, rules, responders, programs, the event loop."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
+
+from labkit.cluster.model import Cluster, Node, Pod
+from labkit.cluster.topology import health_checks
+from labkit.dataplane import data_plane
+from labkit.dataplane.base import DataPlane, Rules
+from labkit.kernel.netns import Edge, Namespace
+from labkit.kernel.world import World
+from labkit.lab.loop import LoopThread
+from labkit.lab.programs import Program
+from labkit.probe.engine import AsyncioEngine
+from labkit.probe.flow import Flow, Observation
+from labkit.probe.observe import observe
+from labkit.probe.responder import Responders
+
+
+class Running:
+    """A cluster in the kernel. `change` makes it another cluster; closing it frees everything."""
+
+    def __init__(self, cluster: Cluster, *, seed: int) -> None:
+        self.cluster = cluster
+        self.rules: dict[str, Rules] = {}
+        self._random = random.Random(seed)  # noqa: S311 - order of probes, no secret
+        self._programs: dict[str, list[Program]] = {}
+        self._plane: DataPlane = data_plane(cluster.dataplane)
+        with ExitStack() as stack:
+            self._edge = stack.enter_context(Edge())
+            self._loop = stack.enter_context(LoopThread(f"labkit {cluster.name}"))
+            self._world = stack.enter_context(World(self._edge, cluster))
+            self._responders = Responders()
+            stack.callback(lambda: self._loop.run(self._responders.close()))
+            stack.callback(self._end_programs)
+            self._engine = AsyncioEngine(seed=seed)
+            for node in cluster.nodes:
+                self.namespace(node.name).write_sysctls(self._plane.sysctls(cluster))
+            self._install()
+            self._start(cluster.pods)
+            self._serve_health_checks()
+            self._stack = stack.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def namespace(self, host: str) -> Namespace:
+        """The namespace of a client, node or pod."""
+        return self._world.host(host)
+
+    def change(self, cluster: Cluster) -> None:
+        """Make the running lab the given cluster: pods first, then rules, as a real one does."""
+        kept = {pod.name: pod for pod in cluster.pods}
+        gone = [pod for pod in self.cluster.pods if not _same_place(pod, kept.get(pod.name))]
+        here = {pod.name for pod in self.cluster.pods} - {pod.name for pod in gone}
+        new = [pod for pod in cluster.pods if pod.name not in here]
+        for pod in gone:
+            self._stop(pod)
+        self.cluster = cluster
+        for pod in new:
+            if not pod.host_network:
+                self._world.add_pod(pod)
+        self._start(new)
+        self._install()
+        self._serve_health_checks()
+
+    def observe(self, flows: Sequence[Flow], *, attempts: int | None) -> list[Observation]:
+        """Probe flows, all at once, and return what was seen in the order of ``flows``."""
+        return self._loop.run(self.observing(flows, attempts=attempts))
+
+    async def observing(
+        self, flows: Sequence[Flow], *, attempts: int | None
+    ) -> list[Observation]:
+        """`observe` for work that is on the loop already."""
+        return await observe(
+            self._engine,
+            self.cluster,
+            self.namespace,
+            flows,
+            attempts=attempts,
+            rng=self._random,
+        )
+
+    @property
+    def loop(self) -> LoopThread:
+        """The loop that everything of this lab runs on."""
+        return self._loop
+
+    def logs(self) -> Mapping[str, str]:
+        """What every program has printed so far, by ``pod/container``."""
+        return {
+            program.where: program.log()
+            for programs in self._programs.values()
+            for program in programs
+        }
+
+    def _install(self) -> None:
+        """Render the rules of every node and install what changed, on all nodes at once."""
+        wanted = {node.name: self._plane.render(self.cluster, node) for node in self.cluster.nodes}
+        self._plane.apply_all(
+            [
+                (self.namespace(name), rules, self.rules.get(name))
+                for name, rules in wanted.items()
+                if rules != self.rules.get(name)
+            ]
+        )
+        self.rules = wanted
+
+    def _start(self, pods: Sequence[Pod]) -> None:
+        self._loop.run(self._start_responders(pods))
+        started = [program for pod in pods for program in self._run_commands(pod)]
+        for program in started:
+            program.wait_until_it_listens()
+
+    async def _start_responders(self, pods: Sequence[Pod]) -> None:
+        for pod in pods:
+            await self._responders.start_pod(pod, self.namespace(pod.name))
+
+    def _run_commands(self, pod: Pod) -> list[Program]:
+        programs = self._programs.setdefault(pod.name, [])
+        for container in pod.containers:
+            if container.command:
+                programs.append(Program(pod, container, self.namespace(pod.name)))
+        return programs
+
+    def _stop(self, pod: Pod) -> None:
+        for program in self._programs.pop(pod.name, []):
+            program.close()
+        self._loop.run(self._responders.stop_pod(pod.name))
+        if not pod.host_network:
+            self._world.remove_pod(pod.name)
+
+    def _end_programs(self) -> None:
+        for programs in self._programs.values():
+            for program in programs:
+                program.close()
+
+    def _serve_health_checks(self) -> None:
+        self._loop.run(self._health_checks(self.cluster.nodes))
+
+    async def _health_checks(self, nodes: Sequence[Node]) -> None:
+        for node in nodes:
+            checks = health_checks(self.cluster, node)
+            await self._responders.set_health_checks(node.name, self.namespace(node.name), checks)
+
+
+def _same_place(before: Pod, after: Pod | None) -> bool:
+    """Whether a pod may go on as it is: readiness and labels change only what others think of it."""
+    return after is not None and (before.node, before.address, before.containers) == (
+        after.node,
+        after.address,
+        after.containers,
+    )

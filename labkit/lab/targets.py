@@ -1,0 +1,234 @@
+"""From the words of a Check or a caller to the flow that they mean: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from ipaddress import AddressValueError, IPv4Address
+from typing import NamedTuple
+
+import msgspec
+
+from labkit.cluster.model import Cluster, ObjectName, Pod, Protocol, Service, ServicePort
+from labkit.errors import UsageError
+from labkit.manifest import kinds
+from labkit.probe.flow import Flow, Via
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """An address and a port to send to."""
+
+    address: IPv4Address
+    port: int
+    protocol: Protocol = Protocol.TCP
+
+    def __str__(self) -> str:
+        return f"{self.address}:{self.port}"
+
+
+class Served(NamedTuple):
+    """Which Service port serves an address and port, and in which way."""
+
+    service: Service
+    port: ServicePort
+    via: Via
+
+
+def resolve(cluster: Cluster, source: str, to: kinds.Target, protocol: Protocol) -> Flow:
+    """Return the flow that a Check's ``to`` means.
+
+    Raises:
+        UsageError: a name in it does not exist, or the port is not clear.
+    """
+    check_host(cluster, source)
+    if to.node is not None:
+        node = cluster.node_by_name.get(to.node)
+        if node is None:
+            raise unknown("node", to.node, cluster.node_by_name)
+        return flow_to(cluster, source, node.address, _number(to), protocol)
+    if to.service is not None:
+        return _service_flow(cluster, source, to, protocol)
+    if to.pod is not None:
+        pod = cluster.pod_by_name.get(to.pod)
+        if pod is None:
+            raise unknown("pod", to.pod, cluster.pod_by_name)
+        return flow_to(cluster, source, pod.address, _pod_port(pod, to.port), protocol)
+    return flow_to(cluster, source, IPv4Address(to.address or ""), _number(to), protocol)
+
+
+def target_from(words: Mapping[str, object]) -> kinds.Target:
+    """Return the target that a Check's ``to`` means, given as a mapping.
+
+    Raises:
+        UsageError: a word in it is none of a Check's.
+    """
+    try:
+        return msgspec.convert(words, kinds.Target)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"to {dict(words)}: {error}") from error
+
+
+def parse(cluster: Cluster, source: str, text: str, protocol: Protocol) -> Flow:
+    """Return the flow that ``NAME:PORT`` or ``ADDRESS:PORT`` means.
+
+    NAME is a node, a Service or a pod, looked for in that order; ``:PORT`` may be left out where
+    there is only one.
+    """
+    name, colon, port_text = text.rpartition(":")
+    if not colon:
+        name, port_text = text, ""
+    port: int | str | None = int(port_text) if port_text.isdecimal() else port_text or None
+    if _is_address(name):
+        return resolve(cluster, source, kinds.Target(address=name, port=port), protocol)
+    if name in cluster.node_by_name:
+        return resolve(cluster, source, kinds.Target(node=name, port=port), protocol)
+    if _service_key(name) in cluster.service_by_key:
+        return resolve(cluster, source, kinds.Target(service=name, port=port), protocol)
+    if name in cluster.pod_by_name:
+        return resolve(cluster, source, kinds.Target(pod=name, port=port), protocol)
+    services = [key.shown for key in cluster.service_by_key]
+    raise unknown("target", name, [*cluster.node_by_name, *services, *cluster.pod_by_name])
+
+
+def flow_to(
+    cluster: Cluster, source: str, address: IPv4Address, dport: int, protocol: Protocol
+) -> Flow:
+    """Return the flow to an address, with the Service that serves it if one does."""
+    served = serving(cluster, address, dport, protocol)
+    here = node_of(cluster, source) if address.is_loopback else None
+    node = here or next((n.name for n in cluster.nodes if n.address == address), None)
+    is_pod = any(pod.address == address for pod in cluster.pods if not pod.host_network)
+    return Flow(
+        source=source,
+        address=address,
+        dport=dport,
+        protocol=protocol,
+        service=str(served.service.key) if served else "",
+        port=served.port.name if served else "",
+        via=served.via if served else (Via.POD_IP if is_pod else None),
+        node=node,
+    )
+
+
+def serving(
+    cluster: Cluster, address: IPv4Address, dport: int, protocol: Protocol
+) -> Served | None:
+    """The Service port behind an address and port, or None."""
+    on_node = address.is_loopback or any(node.address == address for node in cluster.nodes)
+    for service, port in cluster.service_ports():
+        if port.protocol is not protocol:
+            continue
+        if on_node and port.node_port == dport:
+            return Served(service, port, Via.NODE_PORT)
+        for own, via in addresses(service):
+            if (own, port.port) == (address, dport):
+                return Served(service, port, via)
+    return None
+
+
+def addresses(service: Service) -> Iterator[tuple[IPv4Address, Via]]:
+    """A Service's own addresses: not its NodePorts."""
+    if service.cluster_ip:
+        yield service.cluster_ip, Via.CLUSTER_IP
+    for address in service.external_ips:
+        yield address, Via.EXTERNAL_IP
+    for ingress in service.ingress:
+        yield ingress.ip, Via.LOAD_BALANCER
+
+
+def node_of(cluster: Cluster, source: str) -> str | None:
+    """The node whose network ``source`` has: a node's own name, or a hostNetwork pod's node."""
+    if source in cluster.node_by_name:
+        return source
+    pod = cluster.pod_by_name.get(source)
+    return pod.node if pod and pod.host_network else None
+
+
+def check_host(cluster: Cluster, name: str) -> None:
+    """Raise UsageError unless ``name`` is a client, a node or a pod."""
+    hosts = [*cluster.client_by_name, *cluster.node_by_name, *cluster.pod_by_name]
+    if name not in hosts:
+        raise unknown("host", name, hosts)
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> UsageError:
+    """An error that says which names there are, and which one was likely meant."""
+    names = list(known)
+    close = get_close_matches(name, names, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(names) or 'none'}"
+    return UsageError(f"{what} {name} does not exist in this lab; {hint}")
+
+
+def _service_flow(
+    cluster: Cluster, source: str, to: kinds.Target, protocol: Protocol
+) -> Flow:
+    key = _service_key(to.service or "")
+    service = cluster.service_by_key.get(key)
+    if service is None:
+        raise unknown("Service", key.shown, [each.shown for each in cluster.service_by_key])
+    port = _service_port(service, to.port, protocol)
+    via = Via(to.via)
+    address = next((own for own, how in addresses(service) if how is via), None)
+    if address is None:
+        raise UsageError(f"Service {key.shown} has no {via} address")
+    return Flow(
+        source=source,
+        address=address,
+        dport=port.port,
+        protocol=port.protocol,
+        service=str(key),
+        port=port.name,
+        via=via,
+    )
+
+
+def _service_port(service: Service, port: int | str | None, protocol: Protocol) -> ServicePort:
+    matching: Sequence[ServicePort] = [
+        each
+        for each in service.ports
+        if port is None
+        or port == each.name
+        or (port == each.port and (each.protocol is protocol or _only(service, each)))
+    ]
+    if len(matching) == 1:
+        return matching[0]
+    ports = ", ".join(f"{each.name or each.port}" for each in service.ports)
+    wanted = "more than one port" if port is None else f"no port {port} for {protocol}"
+    raise UsageError(f"Service {service.key.shown} has {wanted}; name one of: {ports}")
+
+
+def _only(service: Service, port: ServicePort) -> bool:
+    """Whether a port number has one protocol only, so that it need not be said."""
+    return sum(each.port == port.port for each in service.ports) == 1
+
+
+def _service_key(name: str) -> ObjectName:
+    namespace, slash, short = name.partition("/")
+    return ObjectName(namespace, short) if slash else ObjectName("default", name)
+
+
+def _pod_port(pod: Pod, port: int | str | None) -> int:
+    declared = [each for container in pod.containers for each in container.ports]
+    if isinstance(port, int):
+        return port
+    numbers = {each.port for each in declared if port is None or each.name == port}
+    if len(numbers) == 1:
+        return numbers.pop()
+    names = ", ".join(each.name or str(each.port) for each in declared)
+    raise UsageError(f"pod {pod.name}: say which port; it declares: {names or 'none'}")
+
+
+def _number(to: kinds.Target) -> int:
+    if isinstance(to.port, int):
+        return to.port
+    raise UsageError(f"to {to.node or to.address}: port must be a number, found {to.port}")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        IPv4Address(text)
+    except AddressValueError:
+        return False
+    return True

@@ -1,0 +1,198 @@
+"""The pytest plugin: scenario files as tests, labs as fixtures.
+
+Scenario files that hold a Lab are collected; each Check is one test. The fixtures ``lab`` and
+``lab_session`` make labs from files or in code. ``@pytest.mark.labkit_needs("ip_vs")`` skips a test
+with the sentence that `labkit doctor` prints where the machine lacks a feature.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol
+
+import pytest
+
+if TYPE_CHECKING:
+    from labkit.lab.lab import Lab
+    from labkit.lab.source import Source
+    from labkit.manifest.kinds import LocatedCheck
+    from labkit.probe.verdict import CheckResult
+
+MARK: Final = "labkit.dev/v1"
+NEEDS: Final = "labkit_needs"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("labkit", "labkit: Kubernetes Service labs")
+    group.addoption("--labkit-dataplane", metavar="NAME", help="data plane instead of the Lab's own")
+    group.addoption("--labkit-seed", type=int, default=0, metavar="N", help="order of the probes")
+    group.addoption(
+        "--labkit-require",
+        action="append",
+        default=[],
+        metavar="FEATURE",
+        help="a feature that this machine must have: its tests fail instead of being skipped",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers",
+        f"{NEEDS}(*features): skip unless the machine has these features (see `labkit doctor`)",
+    )
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    if file_path.suffix not in {".yaml", ".yml"} or not _holds_lab(file_path):
+        return None
+    scenario: ScenarioFile = ScenarioFile.from_parent(parent, path=file_path)
+    return scenario
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker in item.iter_markers(NEEDS):
+        for name in marker.args:
+            _need(item, name)
+
+
+def _holds_lab(path: Path) -> bool:
+    """Whether a YAML file holds a Lab: told from its text, as most YAML files are not ours."""
+    text = path.read_text(errors="replace")
+    return MARK in text and "kind: Lab" in text
+
+
+def _need(item: pytest.Item, name: str) -> None:
+    from labkit.kernel.features import feature
+    from labkit.kernel.netns import Edge
+
+    with Edge() as edge:
+        found = feature(edge, name)
+    if found.available:
+        return
+    sentence = f"{found.name}: {found.found}; {found.remedy}"
+    if name in item.config.getoption("--labkit-require"):
+        pytest.fail(f"required here, and missing: {sentence}", pytrace=False)
+    pytest.skip(sentence)
+
+
+class ScenarioFile(pytest.File):
+    """A scenario file. Its lab is built before its first Check and closed after its last."""
+
+    _lab: Lab | None = None
+
+    def collect(self) -> Iterator[CheckItem]:
+        """Each Check is a test."""
+        from labkit.errors import LabkitError
+        from labkit.lab.source import load
+
+        try:
+            scenario = load(self.path)
+        except LabkitError as error:
+            raise self.CollectError(str(error)) from error
+        for check in scenario.checks:
+            yield CheckItem.from_parent(self, name=check.name, check=check)
+
+    def setup(self) -> None:
+        """Build the lab; a machine that cannot is a skip, with what it lacks."""
+        self._lab = _enter(self.config, self.path)
+
+    def teardown(self) -> None:
+        """Close the lab."""
+        lab, self._lab = self._lab, None
+        if lab is not None:
+            lab.__exit__(None, None, None)
+
+    @property
+    def lab(self) -> Lab:
+        """The running lab."""
+        assert self._lab is not None, "setup() has run"
+        return self._lab
+
+
+class CheckFailed(Exception):  # noqa: N818 - it is a verdict
+    """A Check saw something else than it expected."""
+
+    def __init__(self, result: CheckResult) -> None:
+        self.result = result
+        super().__init__(result.name)
+
+
+class CheckItem(pytest.Item):
+    """One Check as a test."""
+
+    def __init__(self, *, check: LocatedCheck, **rest: object) -> None:
+        super().__init__(**rest)  # type: ignore[arg-type] - pytest's own constructor arguments
+        self.check = check
+
+    def runtest(self) -> None:
+        """Run the Check; CheckFailed if it differs."""
+        assert isinstance(self.parent, ScenarioFile)
+        (result,) = self.parent.lab.check(self.check)
+        if not result.passed:
+            raise CheckFailed(result)
+
+    def repr_failure(
+        self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None
+    ) -> str:
+        """The row of the table, what was expected and what was seen."""
+        from labkit.errors import LabkitError
+        from labkit.report import render_check
+
+        if isinstance(excinfo.value, CheckFailed):
+            return render_check(excinfo.value.result)
+        if isinstance(excinfo.value, LabkitError):
+            return str(excinfo.value)
+        return str(super().repr_failure(excinfo))
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Where the Check stands; pytest counts lines from 0."""
+        return self.path, self.check.location.line - 1, f"check: {self.name}"
+
+
+class LabFactory(Protocol):
+    """What the fixtures give: makes running labs that are closed after the test or session."""
+
+    def __call__(self, source: Source | None = None, **options: object) -> Lab:
+        """Build a lab from a scenario file, a scenario, manifests, or `labkit.Lab`'s arguments."""
+        ...
+
+
+@pytest.fixture
+def lab(request: pytest.FixtureRequest) -> Iterator[LabFactory]:
+    """Make labs for one test: ``lab("scenarios/nodeport-local.yaml")`` or ``lab(nodes=3)``."""
+    yield from _factory(request.config)
+
+
+@pytest.fixture(scope="session")
+def lab_session(request: pytest.FixtureRequest) -> Iterator[LabFactory]:
+    """Make labs that live until the session ends, for tests that only look."""
+    yield from _factory(request.config)
+
+
+def _factory(config: pytest.Config) -> Iterator[LabFactory]:
+    with ExitStack() as stack:
+
+        def make(source: Source | None = None, **options: object) -> Lab:
+            running = _enter(config, source, **options)
+            stack.push(running)
+            return running
+
+        yield make
+
+
+def _enter(config: pytest.Config, source: Source | None, **options: object) -> Lab:
+    from labkit.errors import MissingFeature
+    from labkit.lab.lab import Lab
+
+    if isinstance(source, str | Path) and not Path(source).exists():
+        source = config.rootpath / source
+    options.setdefault("dataplane", config.getoption("--labkit-dataplane"))
+    options.setdefault("seed", config.getoption("--labkit-seed"))
+    try:
+        return Lab(source, **options).__enter__()  # type: ignore[arg-type] - passed on as given
+    except MissingFeature as error:
+        if error.feature in config.getoption("--labkit-require"):
+            pytest.fail(f"required here, and missing: {error}", pytrace=False)
+        pytest.skip(str(error))

@@ -1,0 +1,85 @@
+"""Every command that README and docs/ show is run."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def shown_commands() -> list[tuple[str, str]]:
+    return [
+        (page.name, line[2:])
+        for page in PAGES
+        for block in BLOCK.findall(page.read_text())
+        for line in block.splitlines()
+        if line.startswith("$ ")
+    ]
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(("page", "shown"), shown_commands())
+def test_a_shown_command_works(page: str, shown: str, tmp_path: Path) -> None:
+    program, *arguments = shlex.split(shown)
+    shutil.copytree(ROOT / "scenarios", tmp_path / "scenarios")
+    (tmp_path / "bench").symlink_to(ROOT / "bench")
+    if program == "make":
+        # `make test` would run this very test: that its recipe can be made is what is asked here.
+        command = ["make", "--dry-run", "--directory", str(ROOT), *arguments]
+    elif program in {"pytest", "labkit"}:
+        command = [str(Path(sys.executable).parent / program), *arguments]
+    else:
+        command = [program.replace("python", sys.executable), *arguments]
+
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, f"{page}: {shown}\n{done.stdout}\n{done.stderr}"
+    assert done.stdout
+
+
+def test_the_pages_show_commands() -> None:
+    pages = {page for page, _ in shown_commands()}
+    assert {"README.md", "commands.md", "scenarios.md", "pytest.md"} <= pages
+
+
+def test_the_python_of_the_pytest_page_passes(tmp_path: Path) -> None:
+    (code,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs/pytest.md").read_text(), re.M | re.S)
+    shutil.copytree(ROOT / "scenarios", tmp_path / "scenarios")
+    (tmp_path / "test_page.py").write_text(code)
+
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "test_page.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 passed" in done.stdout
+
+
+def test_the_scenario_of_the_scenarios_page_is_valid(tmp_path: Path) -> None:
+    (text, *_rest) = re.findall(
+        r"^```yaml\n(.*?)^```", (ROOT / "docs/scenarios.md").read_text(), re.M | re.S
+    )
+    (tmp_path / "shown.yaml").write_text(text)
+
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "labkit"), "run", "shown.yaml"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,151 @@
+"""The running lab through its Python API."""
+
+from __future__ import annotations
+
+import pytest
+
+import labkit
+from labkit.pytest_plugin import LabFactory
+
+
+def with_service(cluster: labkit.Lab, **spec: object) -> labkit.Lab:
+    cluster.add_service("web", selector={"app": "web"}, ports=[80], **spec)
+    return cluster
+
+
+def test_rules_follow_pods_that_come_and_go(lab: LabFactory) -> None:
+    cluster = with_service(lab(nodes=2))
+    assert cluster.probe("node1", to="web:80").outcome == "refused"
+
+    cluster.add_pod("web-1", node="node2", labels={"app": "web"}, ports=[80])
+    assert cluster.probe("node1", to="web:80").backends.keys() == {"web-1"}
+
+    cluster.add_pod("web-2", node="node1", labels={"app": "web"}, ports=[80])
+    assert cluster.probe("node1", to="web:80").backends.keys() == {"web-1", "web-2"}
+
+    cluster.remove("Pod", "web-1")
+    assert cluster.probe("node1", to="web:80").backends.keys() == {"web-2"}
+
+    cluster.remove("Service", "web")
+    with pytest.raises(labkit.UsageError, match="web"):
+        cluster.probe("node1", to="web:80")
+
+
+def test_a_changed_service_replaces_the_old_one(lab: LabFactory) -> None:
+    cluster = lab(nodes=2)
+    cluster.add_pod("web-1", node="node1", labels={"app": "web"}, ports=[80])
+    ports = [{"port": 80, "nodePort": 30080}]
+    cluster.add_service("web", selector={"app": "web"}, type="NodePort", ports=ports)
+    assert cluster.probe("client", to="node2:30080").client_sources == {"node2"}
+
+    cluster.add_service(
+        "web", selector={"app": "web"}, type="NodePort", ports=ports, externalTrafficPolicy="Local"
+    )
+
+    assert cluster.probe("client", to="node2:30080").outcome == "timeout"
+    assert cluster.probe("client", to="node1:30080").client_sources == {"preserved"}
+
+
+def test_a_released_node_port_can_be_taken_again(lab: LabFactory) -> None:
+    cluster = lab(nodes=2)
+    cluster.add_pod("web-1", node="node1", labels={"app": "web"}, ports=[80])
+    ports = [{"port": 80, "nodePort": 30080}]
+    cluster.add_service("a", selector={"app": "web"}, type="NodePort", ports=ports)
+    with pytest.raises(labkit.ManifestError, match="30080"):
+        cluster.add_service("b", selector={"app": "web"}, type="NodePort", ports=ports)
+
+    cluster.remove("Service", "a")
+    assert cluster.probe("client", to="node1:30080").outcome == "refused"
+    cluster.add_service("b", selector={"app": "web"}, type="NodePort", ports=ports)
+
+    assert cluster.probe("client", to="node1:30080").backends.keys() == {"web-1"}
+
+
+def test_a_bad_object_changes_nothing(lab: LabFactory) -> None:
+    cluster = with_service(lab(nodes=2))
+    before = cluster.cluster
+
+    with pytest.raises(labkit.ManifestError, match="containerPort"):
+        cluster.add_pod("web-1", labels={"app": "web"}, ports=[99999])
+
+    assert cluster.cluster == before
+    assert cluster.probe("node1", to="web:80").outcome == "refused"
+
+
+def test_a_program_runs_in_a_hosts_namespaces(lab: LabFactory) -> None:
+    cluster = lab(nodes=2)
+
+    done = cluster.exec("node2", ["ip", "-4", "-oneline", "address", "show", "eth0"], check=True)
+
+    assert str(cluster.node("node2").address) in done.stdout
+
+
+def test_a_program_that_fails_says_so(lab: LabFactory) -> None:
+    cluster = lab(nodes=1)
+
+    assert cluster.exec("node1", ["sh", "-c", "echo no >&2; exit 3"]).returncode == 3
+    with pytest.raises(labkit.CommandError, match="exited 3: no"):
+        cluster.exec("node1", ["sh", "-c", "echo no >&2; exit 3"], check=True)
+
+
+def test_a_command_in_a_pod_is_that_program_and_its_output_is_kept(lab: LabFactory) -> None:
+    cluster = with_service(lab(nodes=2))
+    server = ["/usr/bin/python3", "-u", "-m", "http.server", "80"]
+    cluster.add_pod("web-1", node="node1", labels={"app": "web"}, ports=[80], command=server)
+
+    assert cluster.probe("node2", to="web:80").outcome == "connected"
+    assert "GET /" in cluster.logs()["web-1/main"]
+
+
+def test_a_command_that_ends_at_once_is_an_error_with_its_output(lab: LabFactory) -> None:
+    cluster = lab(nodes=1)
+    dies = ["sh", "-c", "echo I give up; exit 7"]
+
+    with pytest.raises(labkit.LabError, match="ended with 7.*I give up"):
+        cluster.add_pod("web-1", ports=[80], command=dies)
+
+
+def test_two_labs_with_the_same_addresses_do_not_meet(lab: LabFactory) -> None:
+    one, other = lab(nodes=2), lab(nodes=2)
+    for cluster, name in ((one, "left"), (other, "right")):
+        with_service(cluster).add_pod(name, node="node1", labels={"app": "web"}, ports=[80])
+
+    assert one.cluster.nodes == other.cluster.nodes
+    assert one.probe("node2", to="web:80").backends.keys() == {"left"}
+    assert other.probe("node2", to="web:80").backends.keys() == {"right"}
+
+
+def test_a_lab_that_is_not_running_says_so() -> None:
+    with pytest.raises(labkit.LabError, match="not running"):
+        labkit.Lab(nodes=1).probe("client", to="node1:80")
+
+
+def test_probing_an_unknown_host_names_the_nearest(lab: LabFactory) -> None:
+    with pytest.raises(labkit.UsageError, match="did you mean client"):
+        lab(nodes=1).probe("clint", to="node1:80")
+
+
+def test_a_client_behind_the_router_is_seen_with_its_own_address(lab: LabFactory) -> None:
+    far = {
+        "apiVersion": "labkit.dev/v1",
+        "kind": "Lab",
+        "metadata": {"name": "far"},
+        "spec": {
+            "nodes": [{"name": "node1"}, {"name": "node2"}],
+            "clients": [{"name": "far", "address": "203.0.113.5"}],
+        },
+    }
+    cluster = lab([far])
+    cluster.add_pod("web-1", node="node1", labels={"app": "web"}, ports=[80])
+    cluster.add_service(
+        "web",
+        selector={"app": "web"},
+        type="NodePort",
+        ports=[{"port": 80, "nodePort": 30080}],
+        externalTrafficPolicy="Local",
+    )
+
+    seen = cluster.probe("far", to="node1:30080")
+
+    assert [str(address) for address in seen.sources_seen] == ["203.0.113.5"]
+    assert seen.client_sources == {"preserved"}
