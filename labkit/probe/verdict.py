@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 
-from labkit.manifest.kinds import Expect, LocatedCheck, Location
+from labkit.manifest.kinds import Expect, LocatedCheck
+from labkit.manifest.location import Location
 from labkit.probe import balance
 from labkit.probe.flow import Observation
 from labkit.probe.table import FlowTable, Kernel
@@ -18,8 +19,8 @@ from labkit.probe.words import (
     counted,
     expectation_words,
     joined,
-    source_words_by_address,
     target_words,
+    words_by_address,
 )
 
 
@@ -71,6 +72,8 @@ class CheckResult:
     """The Check's ``expect`` in words."""
     observations: tuple[Observation, ...]
     """One for each source."""
+    source_words: tuple[Mapping[str, str], ...] = ()
+    """For each observation what the client addresses are; see `Context`."""
     differences: tuple[str, ...] = ()
     """One sentence for each."""
     elapsed_s: float = 0.0
@@ -129,11 +132,10 @@ def judge(
     """
     spec = located.check.spec
     several = len(observations) > 1
+    contexts = contexts or [Context()] * len(observations)
     found = tuple(
         f"from {observation.flow.source}: {difference}" if several else difference
-        for observation, context in zip(
-            observations, contexts or [Context()] * len(observations), strict=True
-        )
+        for observation, context in zip(observations, contexts, strict=True)
         for difference in differences(spec.expect, observation, context)
     )
     return CheckResult(
@@ -143,6 +145,9 @@ def judge(
         to=target_words(spec.to, spec.protocol),
         expected=expectation_words(spec.expect),
         observations=tuple(observations),
+        source_words=tuple(
+            {str(seen): word for seen, word in context.words.items()} for context in contexts
+        ),
         differences=found or (() if observations else ("nothing was probed",)),
         elapsed_s=elapsed_s,
     )
@@ -205,11 +210,13 @@ def _client_source(expect: Expect, observation: Observation, context: Context) -
         return
     if set(observation.client_sources) <= set(allowed):
         return
-    words = {**source_words_by_address(observation), **context.words}
+    known = {str(seen): word for seen, word in context.words.items()}
+    addresses = [str(seen) for seen in observation.sources_seen]
+    words = words_by_address(addresses, observation.client_sources, known)
     wrong = [
-        f"{seen} ({words[seen]})" if words.get(seen, str(seen)) != str(seen) else str(seen)
-        for seen in observation.sources_seen
-        if words.get(seen) not in allowed and str(seen) not in allowed
+        f"{seen} ({words[seen]})" if words.get(seen, seen) != seen else seen
+        for seen in addresses
+        if words.get(seen) not in allowed and seen not in allowed
     ]
     if wrong:
         who = "the pod" if len(observation.backends) == 1 else "pods"

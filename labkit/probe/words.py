@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from ipaddress import IPv4Address
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from labkit.manifest.kinds import Expect, Target
-from labkit.probe.flow import Observation
 
 
 def joined(words: Sequence[str], last: str = "and") -> str:
@@ -59,14 +57,23 @@ def _wire_expectations(expect: Expect) -> Iterator[str]:
         yield f"HTTP {expect.http_status}"
 
 
-def source_words_by_address(observation: Observation) -> dict[IPv4Address, str]:
-    """Return what each client address seen is, as far as an observation alone tells.
+def words_by_address(
+    seen: Iterable[str], words: Sequence[str], known: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Return the word of each client address seen, as far as it can be told; the rest is left out.
 
-    An address that is its own word is known at once; of the rest, one word must be all of theirs.
+    Args:
+        seen: the addresses.
+        words: every word that one of them has, such as ``preserved`` or ``node1``.
+        known: words by address from elsewhere; counts only where the word is one of ``words``.
     """
-    own = {seen: str(seen) for seen in observation.sources_seen}
-    others = [word for word in observation.client_sources if word not in own.values()]
-    named = {seen: word for seen, word in own.items() if word in observation.client_sources}
-    if len(others) == 1:
-        named |= {seen: others[0] for seen in own if seen not in named}
-    return named
+    if len(words) == 1:
+        return dict.fromkeys(seen, words[0])
+    told = {address: (known or {}).get(address, address) for address in seen}
+    found = {address: word for address, word in told.items() if word in words}
+    rest = [address for address in told if address not in found]
+    left = [word for word in words if word not in found.values()]
+    if len(rest) == len(left) == 1:
+        # Every word has an address, so the last word belongs to the last address.
+        found[rest[0]] = left[0]
+    return found

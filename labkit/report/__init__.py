@@ -1,0 +1,89 @@
+"""Reports: results and flow tables as a table, Markdown, JSON, JUnit or HTML. Pure.
+
+Each format is imported when it is asked for: a run prints one of them, and the others cost time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Literal
+
+from labkit.errors import UsageError
+from labkit.probe.table import FlowTable
+from labkit.probe.verdict import CheckResult, ScenarioResult
+
+Format = Literal["table", "markdown", "json", "junit", "html"]
+FORMATS: Final[tuple[Format, ...]] = ("table", "markdown", "json", "junit", "html")
+
+
+def render_results(
+    results: Sequence[ScenarioResult],
+    fmt: Format | str,
+    *,
+    color: bool = False,
+    unicode: bool = True,
+) -> str:
+    """Return the report of a run, with a line end at its end.
+
+    Args:
+        results: one for each scenario and data plane.
+        fmt: one of `FORMATS`.
+        color: ANSI colours, in a table.
+        unicode: False for a table in ASCII, where the terminal can encode nothing else.
+
+    Raises:
+        UsageError: there is no such format.
+    """
+    match fmt:
+        case "table":
+            from labkit.report.table import Paper, results_text
+
+            return results_text(results, Paper(color=color, unicode=unicode))
+        case "markdown":
+            from labkit.report.markdown import results_markdown as render
+        case "json":
+            from labkit.report.jsonreport import results_json as render
+        case "junit":
+            from labkit.report.junit import results_junit as render
+        case "html":
+            from labkit.report.html import results_html as render
+        case _:
+            raise _no_format(fmt)
+    return render(results)
+
+
+def render_tables(
+    tables: Sequence[FlowTable], fmt: Format | str, *, color: bool = False, unicode: bool = True
+) -> str:
+    """Return the report of flow tables, with a line end at its end.
+
+    JSON of one table is the table; of several, an array of them. The arguments and errors are those
+    of `render_results`.
+    """
+    match fmt:
+        case "table":
+            from labkit.report.table import Paper, tables_text
+
+            return tables_text(tables, Paper(color=color, unicode=unicode))
+        case "markdown":
+            from labkit.report.markdown import tables_markdown as render
+        case "json":
+            from labkit.report.jsonreport import tables_json as render
+        case "junit":
+            from labkit.report.junit import tables_junit as render
+        case "html":
+            from labkit.report.html import tables_html as render
+        case _:
+            raise _no_format(fmt)
+    return render(tables)
+
+
+def render_check(check: CheckResult, *, color: bool = False, unicode: bool = True) -> str:
+    """Return one Check's row and, if it failed, what was expected and seen, and where it stands."""
+    from labkit.report.table import Paper, check_text
+
+    return check_text(check, Paper(color=color, unicode=unicode))
+
+
+def _no_format(name: str) -> UsageError:
+    return UsageError(f"{name!r} is no format of a report; there are: {', '.join(FORMATS)}")
