@@ -120,8 +120,8 @@ class Edge:
             work()
 
     def _make(self, name: str, ipv6: bool) -> Namespace:  # noqa: FBT001 - passed on
+        self._unshare(CLONE_NEWNET, f"make namespace {name}")
         try:
-            self._unshare(CLONE_NEWNET, f"make namespace {name}")
             descriptor = os.open(OWN_NET, os.O_RDONLY | os.O_CLOEXEC)
             namespace = Namespace(self, name, descriptor)
             self._namespaces.append(namespace)

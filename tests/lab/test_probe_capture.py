@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Iterator
+from ipaddress import IPv4Address
 
 import pytest
 
@@ -11,7 +12,7 @@ from labkit.probe.engine import AsyncioEngine
 from labkit.probe.flow import Answer, Flow, Outcome
 from labkit.probe.responder import Responders
 from labkit.trace.capture import Replies, capture, stranger_replies
-from labkit.trace.packet import TCP, Direction, Packet, TcpFlags
+from labkit.trace.packet import ICMP, TCP, UDP, Direction, Packet, TcpFlags
 from tests.lab.probe_hosts import CLIENT, SECOND, SERVER, Hosts, hosts, web
 
 FLOW = Flow(source="client", address=SERVER, dport=80)
@@ -60,6 +61,24 @@ def test_a_capture_keeps_the_last_packets_and_counts_the_others(wire: Hosts) -> 
 
     assert len(packets) == 10
     assert dropped >= 50 * 5 - 10
+
+
+def test_what_happened_before_the_end_is_in_the_capture(wire: Hosts) -> None:
+    async def run() -> list[tuple[Direction, IPv4Address]]:
+        with wire.client.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            async with capture(wire.client) as capturing:
+                sock.sendto(b"nobody reads this", (str(SERVER), 81))
+                with pytest.raises(ConnectionRefusedError):  # its packet has come, at once or soon
+                    sock.connect((str(SERVER), 81))
+                    sock.send(b"again")
+                    sock.recv(10)
+            return [
+                (packet.direction, packet.destination)
+                for packet in capturing.packets
+                if packet.protocol in {UDP, ICMP}
+            ]
+
+    assert asyncio.run(run()) == [(Direction.OUT, SERVER), (Direction.IN, CLIENT)] * 2
 
 
 def test_a_reply_that_was_not_translated_back_is_a_strangers(wire: Hosts) -> None:

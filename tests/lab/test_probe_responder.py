@@ -14,7 +14,12 @@ from labkit.cluster.topology import HealthCheck
 from labkit.errors import LabError
 from labkit.probe.engine import AsyncioEngine
 from labkit.probe.flow import Answer, Outcome
+from labkit.probe.netexec import Request, Response
+from labkit.probe.poller import Poller
 from labkit.probe.responder import Responders
+from labkit.probe.sites import PodSite
+from labkit.probe.tcp_server import Connections, TcpListener
+from labkit.probe.wire import Identity
 from tests.lab.probe_hosts import SECOND, SERVER, Hosts, hosts, open_files, web
 
 TCP, UDP = Protocol.TCP, Protocol.UDP
@@ -218,6 +223,39 @@ def test_a_client_that_never_reads_is_not_read_from_without_end(wire: Hosts) -> 
                 await asyncio.sleep(0)
                 assert sent < 50_000_000
             assert (await served.probe()).pod == "web-1"
+
+    run(wire, test)
+
+
+@pytest.mark.parametrize("ending", ["keep-alive", "close"])
+def test_an_answer_larger_than_every_buffer_arrives_whole(wire: Hosts, ending: str) -> None:
+    size = 10_000_000
+
+    class Large(PodSite):
+        def respond(self, request: Request) -> Response:  # noqa: ARG002 - the same to all
+            return Response(body=bytes(size))
+
+    async def test(served: Served) -> None:
+        poller = Poller(asyncio.get_running_loop())
+        sock = wire.server.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        sock.bind(("", 81))
+        sock.listen()
+        site = Large(Identity("large", "node1", "large"))
+        listener = TcpListener(sock, site, Connections(poller), text=False)
+        try:
+            with await served.connect(81) as client:
+                asked = f"GET / HTTP/1.1\r\nHost: x\r\nConnection: {ending}\r\n\r\n"
+                client.send(asked.encode())
+                loop = asyncio.get_running_loop()
+                head, _, body = (await loop.sock_recv(client, 1000)).partition(b"\r\n\r\n")
+                received = len(body)
+                while received < size:
+                    received += len(await loop.sock_recv(client, 65536))
+            assert head.startswith(b"HTTP/1.1 200")
+            assert received == size
+        finally:
+            listener.close()
+            poller.close()
 
     run(wire, test)
 
