@@ -10,14 +10,21 @@ Source: kubernetes v1.36 core/v1, apps/v1 and discovery.k8s.io/v1.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from dataclasses import field as data_field
+from typing import Annotated, Final, Literal
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
+
+from labkit.manifest.loaded import Loaded
+from labkit.manifest.location import Location
 
 LABKIT_API: Final = "labkit.dev/v1"
 
 ProtocolName = Literal["TCP", "UDP", "SCTP"]
 PolicyName = Literal["Cluster", "Local"]
+Address = Annotated[str, Meta(extra={"address": True})]
+"""An address or CIDR as text. Decoding takes leading zeros away: 010.096.000.012 is 10.96.0.12, as
+the API server reads it (k8s.io/utils/net, ParseIPSloppy)."""
 
 
 class Kubernetes(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -35,6 +42,13 @@ class Own(
     """Base of labkit's kinds and their parts: unknown fields are errors."""
 
 
+class OwnerReference(Kubernetes, frozen=True, kw_only=True):
+    """``metadata.ownerReferences[]``."""
+
+    kind: str = ""
+    name: str = ""
+
+
 class ObjectMeta(Kubernetes, frozen=True, kw_only=True):
     """``metadata``."""
 
@@ -42,6 +56,7 @@ class ObjectMeta(Kubernetes, frozen=True, kw_only=True):
     namespace: str = "default"
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
+    owner_references: list[OwnerReference] = []
 
 
 # --- Namespace, Node ------------------------------------------------------------------------------
@@ -57,7 +72,7 @@ class NodeAddress(Kubernetes, frozen=True, kw_only=True):
     """``status.addresses[]``; InternalIP is the one that counts."""
 
     type: str
-    address: str
+    address: Address
 
 
 class NodeStatus(Kubernetes, frozen=True, kw_only=True):
@@ -69,7 +84,7 @@ class NodeStatus(Kubernetes, frozen=True, kw_only=True):
 class NodeSpec(Kubernetes, frozen=True, kw_only=True):
     """``spec`` of a Node."""
 
-    pod_cidr: str | None = field(name="podCIDR", default=None)
+    pod_cidr: Address | None = field(name="podCIDR", default=None)
 
 
 class NodeObject(Kubernetes, frozen=True, kw_only=True):
@@ -120,7 +135,7 @@ class Condition(Kubernetes, frozen=True, kw_only=True):
 class PodStatus(Kubernetes, frozen=True, kw_only=True):
     """``status`` of a Pod."""
 
-    pod_ip: str | None = field(name="podIP", default=None)
+    pod_ip: Address | None = field(name="podIP", default=None)
     conditions: list[Condition] = []
 
 
@@ -141,10 +156,19 @@ class Pod(Kubernetes, frozen=True, kw_only=True):
     status: PodStatus = PodStatus()
 
 
+class SelectorRequirement(Kubernetes, frozen=True, kw_only=True):
+    """``matchExpressions[]``."""
+
+    key: str
+    operator: Literal["In", "NotIn", "Exists", "DoesNotExist"]
+    values: list[str] = []
+
+
 class LabelSelector(Kubernetes, frozen=True, kw_only=True):
-    """``spec.selector`` of a workload; only matchLabels counts."""
+    """``spec.selector`` of a workload: checked against the template's labels."""
 
     match_labels: dict[str, str] = {}
+    match_expressions: list[SelectorRequirement] = []
 
 
 class PodTemplate(Kubernetes, frozen=True, kw_only=True):
@@ -200,10 +224,10 @@ class ServiceSpec(Kubernetes, frozen=True, kw_only=True):
     type: Literal["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"] = "ClusterIP"
     selector: dict[str, str] | None = None
     ports: list[ServicePort] = []
-    cluster_ip: str | None = field(name="clusterIP", default=None)
+    cluster_ip: Address | None = field(name="clusterIP", default=None)
     external_name: str | None = None
-    external_ips: list[str] = field(name="externalIPs", default_factory=list)
-    load_balancer_source_ranges: list[str] = []
+    external_ips: list[Address] = field(name="externalIPs", default_factory=list)
+    load_balancer_source_ranges: list[Address] = []
     external_traffic_policy: PolicyName = "Cluster"
     internal_traffic_policy: PolicyName = "Cluster"
     traffic_distribution: str | None = None
@@ -217,7 +241,7 @@ class ServiceSpec(Kubernetes, frozen=True, kw_only=True):
 class LoadBalancerIngress(Kubernetes, frozen=True, kw_only=True):
     """``status.loadBalancer.ingress[]``; a hostname alone gives no rules."""
 
-    ip: str | None = None
+    ip: Address | None = None
     hostname: str | None = None
     ip_mode: Literal["VIP", "Proxy"] = field(name="ipMode", default="VIP")
 
@@ -274,7 +298,7 @@ class ObjectReference(Kubernetes, frozen=True, kw_only=True):
 class EndpointEntry(Kubernetes, frozen=True, kw_only=True):
     """``endpoints[]``."""
 
-    addresses: list[str]
+    addresses: list[Address]
     node_name: str | None = None
     zone: str | None = None
     conditions: EndpointConditions = EndpointConditions()
@@ -306,8 +330,8 @@ class LabNode(Own, frozen=True, kw_only=True):
     """One node of a Lab; what is left out is allocated."""
 
     name: str
-    address: str | None = None
-    pod_cidr: str | None = field(name="podCIDR", default=None)
+    address: Address | None = None
+    pod_cidr: Address | None = field(name="podCIDR", default=None)
     labels: dict[str, str] = {}
     zone: str | None = None
 
@@ -315,24 +339,24 @@ class LabNode(Own, frozen=True, kw_only=True):
 class ClientRoute(Own, frozen=True, kw_only=True):
     """A static route of a client; ``via`` is a node's name or an address."""
 
-    to: str
-    via: str
+    to: Address
+    via: Address
 
 
 class LabClient(Own, frozen=True, kw_only=True):
     """One client of a Lab. An address outside the LAN puts it behind the fabric's router."""
 
     name: str
-    address: str | None = None
+    address: Address | None = None
     routes: list[ClientRoute] = []
 
 
 class LabNetwork(Own, frozen=True, kw_only=True):
     """Addresses of the emulated network."""
 
-    lan: str = "192.168.0.0/24"
-    pod_cidr: str = field(name="podCIDR", default="10.244.0.0/16")
-    service_cidr: str = field(name="serviceCIDR", default="10.96.0.0/12")
+    lan: Address = "192.168.0.0/24"
+    pod_cidr: Address = field(name="podCIDR", default="10.244.0.0/16")
+    service_cidr: Address = field(name="serviceCIDR", default="10.96.0.0/12")
     pod_network: Literal["host-gw", "vxlan"] = "host-gw"
     pod_masquerade: bool = True
 
@@ -362,13 +386,13 @@ class DetectLocal(Own, frozen=True, kw_only=True):
 class LabKubeProxy(Own, frozen=True, kw_only=True):
     """What a KubeProxyConfiguration would say, by its names."""
 
-    cluster_cidr: str | None = field(name="clusterCIDR", default=None)
+    cluster_cidr: Address | None = field(name="clusterCIDR", default=None)
     """None: the pod CIDR; empty text: no local-traffic detection."""
     detect_local_mode: Literal[
         "ClusterCIDR", "NodeCIDR", "BridgeInterface", "InterfaceNamePrefix"
     ] = "ClusterCIDR"
     detect_local: DetectLocal = DetectLocal()
-    node_port_addresses: list[str] = []
+    node_port_addresses: list[Address] = []
     iptables: KubeProxyIPTables = KubeProxyIPTables()
     ipvs: KubeProxyIPVS = KubeProxyIPVS()
 
@@ -418,7 +442,7 @@ class Target(Own, frozen=True, kw_only=True):
     node: str | None = None
     service: str | None = None
     pod: str | None = None
-    address: str | None = None
+    address: Address | None = None
     port: int | str | None = None
     """A number, or a Service port's name; may be left out where a Service has one port."""
     via: Literal["ClusterIP", "ExternalIP", "LoadBalancer"] = "ClusterIP"
@@ -432,13 +456,13 @@ class Expect(Own, frozen=True, kw_only=True):
     )
     backends: list[str] | None = None
     """Exactly the pods that answered."""
-    client_source: str | list[str] | None = None
+    client_source: Address | list[Address] | None = None
     """Every source seen must be one of these: ``preserved``, a node's name or an address."""
     same_backend: bool | None = None
     """Whether one pod answered every attempt (session affinity)."""
     balance: Literal["uniform"] | None = None
     """The backends' shares pass a chi-squared test for equal shares."""
-    reply_from: str | None = None
+    reply_from: Address | None = None
     """Whose address the reply carried that reached the source: a pod, a node or an address."""
     source_answers: Literal["RST"] | None = None
     """What the source's kernel sent back to that reply."""
@@ -464,18 +488,6 @@ class Check(Own, frozen=True, kw_only=True):
 
 
 # --- a whole file ---------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Location:
-    """A place in a scenario file; line and column count from 1."""
-
-    file: str
-    line: int
-    column: int = 1
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -505,3 +517,7 @@ class Scenario:
     path: str = "<memory>"
     description: str = ""
     """The comment at the head of the file: what the scenario shows."""
+    ignored: tuple[str, ...] = ()
+    """What the files hold and the lab leaves out, in words: ``2 ConfigMap``."""
+    objects: tuple[Loaded, ...] = data_field(default=(), repr=False, compare=False)
+    """Every object with its place in the files, so that the scenario can be changed."""

@@ -1,0 +1,94 @@
+"""From objects to a validated scenario."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+from labkit.manifest import kinds
+from labkit.manifest.dumps import without_doubles
+from labkit.manifest.labs import filled, made_up
+from labkit.manifest.loaded import Loaded
+from labkit.manifest.problems import Finding, Problem, raise_if_any
+from labkit.manifest.scope import build_scope
+from labkit.manifest.validate import problems_of
+
+T = TypeVar("T")
+
+
+def assemble(
+    objects: Sequence[Loaded],
+    *,
+    path: str = "<memory>",
+    description: str = "",
+    ignored: Sequence[str] = (),
+    problems: Sequence[Problem] = (),
+) -> kinds.Scenario:
+    """Return the scenario that ``objects`` make.
+
+    Args:
+        objects: every object, those that could not be decoded too.
+        path: the file that the scenario is known by.
+        description: the comment at its head.
+        ignored: what was left out already, in words.
+        problems: what reading the objects found.
+
+    Raises:
+        ManifestError: something is wrong; carries ``problems`` and all that validation finds.
+    """
+    kept, doubles = without_doubles(objects)
+    lab = _lab(kept, path)
+    scope = build_scope(lab, kept)
+    found = [*problems, *_several_labs(kept), *problems_of(kept, scope)]
+    raise_if_any(_in_order(found, objects))
+    assert lab is not None, "a Lab that could not be decoded is a problem"
+    return kinds.Scenario(
+        lab=lab,
+        checks=tuple(_checks(kept)),
+        node_objects=_all(kept, kinds.NodeObject),
+        pods=_all(kept, kinds.Pod),
+        workloads=_all(kept, kinds.Workload),
+        services=_all(kept, kinds.Service),
+        endpoint_slices=_all(kept, kinds.EndpointSlice),
+        path=path,
+        description=description,
+        ignored=(*ignored, *doubles),
+        objects=tuple(objects),
+    )
+
+
+def _lab(objects: Sequence[Loaded], path: str) -> kinds.Lab | None:
+    """The Lab, with nodes; None if it could not be decoded."""
+    nodes = _all(objects, kinds.NodeObject)
+    for loaded in objects:
+        if loaded.kind == "Lab":
+            return filled(loaded.value, nodes) if isinstance(loaded.value, kinds.Lab) else None
+    return made_up(path, nodes, _all(objects, kinds.Service))
+
+
+def _several_labs(objects: Sequence[Loaded]) -> Iterator[Problem]:
+    labs = [loaded for loaded in objects if loaded.kind == "Lab"]
+    for second in labs[1:]:
+        message = f"a second Lab; the first is at {labs[0].locate()}"
+        yield second.problem(Finding((), message, "keep one Lab in a scenario"))
+
+
+def _checks(objects: Sequence[Loaded]) -> Iterator[kinds.LocatedCheck]:
+    for loaded in objects:
+        if isinstance(loaded.value, kinds.Check):
+            yield kinds.LocatedCheck(check=loaded.value, location=loaded.locate())
+
+
+def _all(objects: Sequence[Loaded], kind: type[T]) -> tuple[T, ...]:
+    return tuple(loaded.value for loaded in objects if isinstance(loaded.value, kind))
+
+
+def _in_order(problems: Sequence[Problem], objects: Sequence[Loaded]) -> list[Problem]:
+    """Problems by file, line and column; files in the order in which they were read."""
+    files = {name: index for index, name in enumerate(dict.fromkeys(each.file for each in objects))}
+
+    def place(problem: Problem) -> tuple[int, int, int]:
+        where = problem.location
+        return files.get(where.file, len(files)), where.line, where.column
+
+    return sorted(problems, key=place)

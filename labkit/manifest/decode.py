@@ -1,0 +1,262 @@
+"""From trees to the typed objects of `labkit.manifest.kinds`: every error at once, each in its place.
+
+A null counts as absent wherever a field may be left out, as in dumps of a cluster.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import cache
+from typing import Final, TypeAlias
+
+from msgspec import Struct, inspect
+
+from labkit.manifest.problems import Finding, Path, nearest, quote
+from labkit.manifest.tree import Node, Scalar
+
+Decoded: TypeAlias = Scalar | list["Decoded"] | dict[str, "Decoded"] | Struct
+Decoder: TypeAlias = Callable[[Node, Path, list[Finding]], Decoded]
+
+_SLOPPY: Final = re.compile(r"\s*(\d{1,20}(?:\.\d{1,20}){3})(/\d{1,20})?\s*\Z", re.ASCII)
+_REMEDIES: Final = {
+    "port": "give a port between 1 and 65535",
+    "containerPort": "give a port between 1 and 65535",
+    "containers": "list at least one container",
+    "addressType": "give IPv4",
+    "name": "give a name",
+    "from": "name a client, node or pod",
+    "to": "give one of node, service, pod and address, and a port",
+    "expect": "give outcome, backends or clientSource",
+}
+"""What would be right where a field is missing."""
+_HEAD: Final = frozenset({"apiVersion", "kind"})
+CONFORMANT: Final = "conformant"
+
+
+class _Bad(Struct, frozen=True):
+    """Stands for a value that could not be decoded; its finding is in the list."""
+
+
+_BAD: Final = _Bad()
+
+
+def decode(kind: type[Struct], node: Node, findings: list[Finding]) -> Struct | None:
+    """Return the object of ``kind`` that ``node`` holds; None if anything in it is wrong.
+
+    Everything that is wrong is added to ``findings``.
+    """
+    before = len(findings)
+    found = _decoder_of(kind)(node, (), findings)
+    if len(findings) > before or not isinstance(found, kind):
+        return None
+    return found
+
+
+@cache
+def _decoder_of(kind: type[Struct]) -> Decoder:
+    """The decoder of one kind of object, made once."""
+    return _decoder(inspect.type_info(kind))
+
+
+def _decoder(kind: inspect.Type) -> Decoder:
+    if isinstance(kind, inspect.StructType):
+        return _struct(kind)
+    if isinstance(kind, inspect.ListType):
+        return _list(kind)
+    if isinstance(kind, inspect.DictType):
+        return _mapping(kind)
+    if isinstance(kind, inspect.UnionType):
+        return _union(kind)
+    if isinstance(kind, inspect.LiteralType):
+        return _words(tuple(str(value) for value in kind.values))
+    if isinstance(kind, inspect.Metadata):
+        return _address(_decoder(kind.type))
+    return _scalar(kind)
+
+
+def _struct(kind: inspect.StructType) -> Decoder:
+    cls: type[Struct] = kind.cls
+    fields = {field.encode_name: (field, _decoder(field.type)) for field in kind.fields}
+    whole = cls.__name__
+
+    def run(node: Node, path: Path, findings: list[Finding]) -> Decoded:
+        value = node.value
+        if not isinstance(value, dict):
+            findings.append(_not_a_struct(whole, node, path))
+            return _BAD
+        if kind.forbid_unknown_fields:
+            allowed = fields.keys() if path else fields.keys() | _HEAD
+            for name in value:
+                if name not in allowed:
+                    remedy = nearest(name, fields)
+                    where = (*path, name)
+                    findings.append(Finding(where, "there is no such field", remedy, at_key=True))
+        known: dict[str, Decoded] = {}
+        for name, (field, decoder) in fields.items():
+            entry = value.get(name)
+            if entry is not None and entry.node.value is not None:
+                known[field.name] = decoder(entry.node, (*path, name), findings)
+            elif field.required:
+                findings.append(_required(field, (*path, name)))
+                known[field.name] = _BAD
+        return _BAD if any(each is _BAD for each in known.values()) else cls(**known)
+
+    return run
+
+
+def _not_a_struct(whole: str, node: Node, path: Path) -> Finding:
+    if whole == "Expect" and node.value == CONFORMANT:
+        return Finding(
+            path,
+            f"{CONFORMANT} needs the specification model, which this version does not have",
+            "write out outcome, backends or clientSource",
+        )
+    return Finding(path, f"found {_found(node)}", "give a mapping of fields")
+
+
+def _required(field: inspect.Field, path: Path) -> Finding:
+    remedy = _REMEDIES.get(field.encode_name) or f"give {_wanted(field.type)}"
+    return Finding(path, "required", remedy)
+
+
+def _list(kind: inspect.ListType) -> Decoder:
+    inner = kind.item_type
+    decoder = _decoder(inner)
+
+    def run(node: Node, path: Path, findings: list[Finding]) -> Decoded:
+        value = node.value
+        if not isinstance(value, list):
+            remedy = f"give a list: [{_example(inner)}]"
+            findings.append(Finding(path, f"found {_found(node)}", remedy))
+            return _BAD
+        items = [decoder(item, (*path, index), findings) for index, item in enumerate(value)]
+        return _BAD if any(item is _BAD for item in items) else items
+
+    return run
+
+
+def _mapping(kind: inspect.DictType) -> Decoder:
+    decoder = _decoder(kind.value_type)
+
+    def run(node: Node, path: Path, findings: list[Finding]) -> Decoded:
+        value = node.value
+        if not isinstance(value, dict):
+            findings.append(Finding(path, f"found {_found(node)}", "give a mapping of names"))
+            return _BAD
+        # The API server takes null in a map of texts as the empty text.
+        fields: dict[str, Decoded] = {
+            name: "" if entry.node.value is None else decoder(entry.node, (*path, name), findings)
+            for name, entry in value.items()
+        }
+        return _BAD if any(field is _BAD for field in fields.values()) else fields
+
+    return run
+
+
+def _union(kind: inspect.UnionType) -> Decoder:
+    """Of several types the one that the value's shape fits; null is seen to by the struct."""
+    types = [each for each in kind.types if not isinstance(each, inspect.NoneType)]
+    decoders = [(each, _decoder(each)) for each in types]
+
+    def run(node: Node, path: Path, findings: list[Finding]) -> Decoded:
+        for each, decoder in decoders:
+            if len(types) == 1 or _fits(each, node):
+                return decoder(node, path, findings)
+        wanted = " or ".join(_wanted(each) for each in types)
+        findings.append(Finding(path, f"found {_found(node)}", f"give {wanted}"))
+        return _BAD
+
+    return run
+
+
+def _fits(kind: inspect.Type, node: Node) -> bool:
+    if isinstance(kind, inspect.Metadata):
+        return _fits(kind.type, node)
+    if isinstance(kind, inspect.ListType):
+        return isinstance(node.value, list)
+    if isinstance(kind, inspect.IntType):
+        return isinstance(node.value, int) and not isinstance(node.value, bool)
+    return isinstance(node.value, str)
+
+
+def _words(words: tuple[str, ...]) -> Decoder:
+    def run(node: Node, path: Path, findings: list[Finding]) -> Decoded:
+        if node.value in words:
+            return str(node.value)
+        text = node.value if isinstance(node.value, str) else node.text
+        findings.append(Finding(path, f"found {_found(node)}", nearest(text, words)))
+        return _BAD
+
+    return run
+
+
+def _address(inner: Decoder) -> Decoder:
+    def run(node: Node, path: Path, findings: list[Finding]) -> Decoded:
+        found = inner(node, path, findings)
+        return canonical(found) if isinstance(found, str) else found
+
+    return run
+
+
+def canonical(text: str) -> str:
+    """An IPv4 address or CIDR without leading zeros and blanks; any other text as it is."""
+    match = _SLOPPY.match(text)
+    if match is None:
+        return text
+    address = ".".join(str(int(part)) for part in match.group(1).split("."))
+    prefix = match.group(2)
+    return f"{address}/{int(prefix[1:])}" if prefix else address
+
+
+def _scalar(kind: inspect.Type) -> Decoder:
+    wanted: tuple[type, ...] = (str,)
+    if isinstance(kind, inspect.IntType):
+        wanted = (int,)
+    elif isinstance(kind, inspect.BoolType):
+        wanted = (bool,)
+
+    def run(node: Node, path: Path, findings: list[Finding]) -> Decoded:
+        value = node.value
+        if type(value) in wanted and isinstance(value, str | int):
+            return value
+        remedy = f"give {_wanted(kind)}"
+        if wanted == (str,) and node.text:
+            remedy = f'write it in quotes: "{quote(node.text)}"'
+        findings.append(Finding(path, f"found {_found(node)}", remedy))
+        return _BAD
+
+    return run
+
+
+def _found(node: Node) -> str:
+    """What stands in the file, in words."""
+    value = node.value
+    if value is None:
+        return "null"
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, str):
+        return f"the text {quote(value)!r}"
+    kind = "the boolean" if isinstance(value, bool) else "the number"
+    return f"{kind} {quote(node.text or str(value))}"
+
+
+def _wanted(kind: inspect.Type) -> str:
+    if isinstance(kind, inspect.Metadata):
+        return _wanted(kind.type)
+    if isinstance(kind, inspect.LiteralType):
+        return " or ".join(str(value) for value in kind.values)
+    return {
+        inspect.IntType: "a whole number",
+        inspect.BoolType: "true or false",
+        inspect.ListType: "a list",
+        inspect.StructType: "a mapping of fields",
+        inspect.DictType: "a mapping of names",
+    }.get(type(kind), "text")
+
+
+def _example(kind: inspect.Type) -> str:
+    return "{…}" if isinstance(kind, inspect.StructType) else "…"

@@ -1,0 +1,176 @@
+"""Scenarios from files, text and Python objects; and scenarios with objects added or taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from labkit.errors import ManifestError, UsageError
+from labkit.manifest.assemble import assemble
+from labkit.manifest.kinds import Scenario
+from labkit.manifest.loaded import Loaded
+from labkit.manifest.location import Location
+from labkit.manifest.objects import KINDS, Objects, Source, read_objects
+from labkit.manifest.plain_objects import tree_of
+from labkit.manifest.problems import Problem, nearest, raise_if_any
+from labkit.manifest.scope import CLUSTER_WIDE, DEFAULT_NAMESPACE, Key, key_of
+from labkit.manifest.source import MOST_BYTES, documents, head_comment
+
+Read: TypeAlias = Callable[[Path], bytes]
+"""Returns the content of a file; OSError if it cannot."""
+IN_CODE = "<objects>"
+
+
+def read_file(path: Path) -> bytes:
+    """The content of a file, no more of it than one byte above what is allowed."""
+    with path.open("rb") as file:
+        return file.read(MOST_BYTES + 1)
+
+
+def load(path: str | Path) -> Scenario:
+    """Read and validate one scenario file.
+
+    Raises:
+        ManifestError: the file cannot be read or is wrong; carries every problem.
+    """
+    return load_files([path])
+
+
+def load_files(paths: Sequence[str | Path], *, read: Read = read_file) -> Scenario:
+    """Read several files as one scenario.
+
+    Raises:
+        ManifestError: a file cannot be read or something in it is wrong; carries every problem.
+    """
+    texts: list[tuple[str, bytes]] = []
+    problems: list[Problem] = []
+    for path in paths:
+        try:
+            texts.append((str(path), read(Path(path))))
+        except (OSError, ValueError) as error:
+            reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+            where = Location(file=str(path), line=1)
+            remedy = "give a scenario file that can be read"
+            problems.append(Problem(where, "", f"cannot be read: {reason}", remedy))
+    return _load(texts, problems)
+
+
+def load_each(paths: Sequence[str | Path], *, read: Read = read_file) -> list[Scenario]:
+    """Read several files, each a scenario of its own, in their order.
+
+    Raises:
+        ManifestError: at least one file is wrong; carries every problem of all of them.
+    """
+    scenarios: list[Scenario] = []
+    problems: list[Problem] = []
+    for path in paths:
+        try:
+            scenarios.append(load_files([path], read=read))
+        except ManifestError as error:
+            problems.extend(error.problems)
+    raise_if_any(problems)
+    return scenarios
+
+
+def load_text(text: str | bytes, *, file: str = "<memory>") -> Scenario:
+    """Read a scenario from text; ``file`` is what problems call it.
+
+    Raises:
+        ManifestError: something in it is wrong; carries every problem.
+    """
+    return _load([(file, text)], [])
+
+
+def load_objects(objects: Iterable[Mapping[str, object]]) -> Scenario:
+    """Make a scenario of manifests given as Python objects, placed ``<objects>[0]`` and so on.
+
+    Raises:
+        ManifestError: something in them is wrong; carries every problem.
+    """
+    found = _read_in_code(objects)
+    return assemble(found.loaded, path=IN_CODE, ignored=_ignored(found), problems=found.problems)
+
+
+def with_objects(scenario: Scenario, objects: Iterable[Mapping[str, object]]) -> Scenario:
+    """Return ``scenario`` with objects added; one that exists already is replaced.
+
+    Raises:
+        ManifestError: the scenario would be wrong; carries every problem.
+    """
+    found = _read_in_code(objects)
+    new = {_identity(loaded) for loaded in found.loaded}
+    kept = [loaded for loaded in scenario.objects if _identity(loaded) not in new]
+    return _changed(scenario, [*kept, *found.loaded], found)
+
+
+def without_object(
+    scenario: Scenario, kind: str, name: str, namespace: str = DEFAULT_NAMESPACE
+) -> Scenario:
+    """Return ``scenario`` without one object. Checks that name it stay, and will fail.
+
+    Raises:
+        UsageError: there is no such object.
+        ManifestError: the scenario would be wrong without it; carries every problem.
+    """
+    key = Key("" if kind in CLUSTER_WIDE else namespace, name)
+    kept = [loaded for loaded in scenario.objects if _identity(loaded) != (kind, key)]
+    if len(kept) == len(scenario.objects):
+        known = [key_of(each).shown for each in scenario.objects if each.kind == kind]
+        remedy = nearest(name, known) if kind in KINDS else nearest(kind, KINDS)
+        raise UsageError(f"there is no {kind} {key.shown} in this scenario; {remedy}")
+    return _changed(scenario, kept, Objects())
+
+
+def _changed(scenario: Scenario, objects: Sequence[Loaded], new: Objects) -> Scenario:
+    return assemble(
+        objects,
+        path=scenario.path,
+        description=scenario.description,
+        ignored=(*scenario.ignored, *_ignored(new)),
+        problems=new.problems,
+    )
+
+
+def _load(texts: Sequence[tuple[str, bytes | str]], problems: list[Problem]) -> Scenario:
+    sources: list[Source] = []
+    descriptions: list[str] = []
+    for file, text in texts:
+        trees, faults = documents(text, file)
+        problems.extend(faults)
+        if not trees and not faults:
+            where = Location(file=file, line=1)
+            remedy = "write a Lab, Kubernetes manifests or Checks"
+            problems.append(Problem(where, "", "there is nothing in this file", remedy))
+        sources.extend(Source(tree, file) for tree in trees)
+        descriptions.append(head_comment(text))
+    found = read_objects(sources)
+    return assemble(
+        found.loaded,
+        path=texts[0][0] if texts else "<memory>",
+        description=next(filter(None, descriptions), ""),
+        ignored=_ignored(found),
+        problems=[*problems, *found.problems],
+    )
+
+
+def _read_in_code(objects: Iterable[Mapping[str, object]]) -> Objects:
+    sources: list[Source] = []
+    problems: list[Problem] = []
+    for index, each in enumerate(objects):
+        file = f"{IN_CODE}[{index}]"
+        tree, faults = tree_of(each, file)
+        problems.extend(faults)
+        if not faults:
+            sources.append(Source(tree, file))
+    found = read_objects(sources)
+    found.problems.extend(problems)
+    return found
+
+
+def _identity(loaded: Loaded) -> tuple[str, Key]:
+    return loaded.kind, key_of(loaded)
+
+
+def _ignored(found: Objects) -> list[str]:
+    return [f"{count} {kind}" for kind, count in found.ignored.items()]

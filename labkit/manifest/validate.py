@@ -1,0 +1,55 @@
+"""Every rule on every object of a scenario."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from labkit.manifest import kinds
+from labkit.manifest.conflicts import conflicts
+from labkit.manifest.loaded import Loaded
+from labkit.manifest.problems import Finding, Problem
+from labkit.manifest.scope import Scope
+from labkit.manifest.validate_check import check_findings
+from labkit.manifest.validate_lab import lab_findings
+from labkit.manifest.validate_pod import meta_findings, pod_findings, workload_findings
+from labkit.manifest.validate_service import service_findings
+from labkit.manifest.validate_slice import slice_findings
+
+
+def problems_of(objects: Sequence[Loaded], scope: Scope) -> Iterator[Problem]:
+    """What is wrong with ``objects``, each rule in its place.
+
+    Objects that could not be decoded are left out; what they are named is not.
+    """
+    for loaded in objects:
+        for finding in _findings(loaded, scope):
+            yield loaded.problem(finding)
+    yield from conflicts(objects, scope)
+
+
+def _findings(loaded: Loaded, scope: Scope) -> Iterator[Finding]:
+    value = loaded.value
+    if isinstance(value, kinds.Lab):
+        yield from lab_findings(loaded, scope.lab or value)
+    elif isinstance(value, kinds.Check):
+        yield from check_findings(value, scope)
+    elif isinstance(value, kinds.Namespace | kinds.NodeObject):
+        yield from meta_findings(loaded, value.metadata)
+    elif isinstance(value, kinds.Pod | kinds.Workload | kinds.Service | kinds.EndpointSlice):
+        yield from meta_findings(loaded, value.metadata)
+        yield from _namespaced(loaded, value, scope)
+
+
+def _namespaced(
+    loaded: Loaded,
+    value: kinds.Pod | kinds.Workload | kinds.Service | kinds.EndpointSlice,
+    scope: Scope,
+) -> Iterator[Finding]:
+    if isinstance(value, kinds.Pod):
+        yield from pod_findings(value, scope)
+    elif isinstance(value, kinds.Workload):
+        yield from workload_findings(loaded, value, scope)
+    elif isinstance(value, kinds.Service):
+        yield from service_findings(loaded, value, scope)
+    else:
+        yield from slice_findings(loaded, value, scope)
