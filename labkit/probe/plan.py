@@ -83,7 +83,7 @@ def _localhost(
 ) -> Iterator[Flow]:
     """The NodePort on 127.0.0.1, which only the node itself can ask."""
     node = own_node(cluster, source)
-    if node is not None and port.node_port is not None:
+    if service.cluster_ip is not None and node is not None and port.node_port is not None:
         yield Flow(
             source=source,
             address=LOCALHOST,
