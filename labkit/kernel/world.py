@@ -34,8 +34,10 @@ HOST_SYSCTLS: Final = {
     # A new namespace inherits the host's reverse path filter, which would eat asymmetric traffic.
     "net/ipv4/conf/all/rp_filter": "0",
     "net/ipv4/conf/default/rp_filter": "0",
-    # Without a limit every REJECT is heard: with it some turn into time-outs.
+    # Without limits every REJECT is heard: with them some turn into time-outs. The mask lifts the
+    # limit of the whole namespace too (icmp_msgs_per_sec), which the first does not.
     "net/ipv4/icmp_ratelimit": "0",
+    "net/ipv4/icmp_ratemask": "0",
 }
 ROUTER_SYSCTLS: Final = {
     **HOST_SYSCTLS,

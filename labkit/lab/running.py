@@ -11,7 +11,7 @@ from typing import Self
 from labkit.cluster.model import Cluster, Node, Pod
 from labkit.cluster.topology import health_checks
 from labkit.dataplane import data_plane
-from labkit.dataplane.base import DataPlane, Rules
+from labkit.dataplane.base import Change, DataPlane, Rules
 from labkit.kernel.netns import Edge, Namespace
 from labkit.kernel.world import World
 from labkit.lab.loop import LoopThread
@@ -39,6 +39,7 @@ class Running:
             stack.callback(lambda: self._loop.run(self._responders.close()))
             stack.callback(self._end_programs)
             self._engine = AsyncioEngine(seed=seed)
+            self._plane = self._plane.fitted(self._world.fabric)
             for node in cluster.nodes:
                 self.namespace(node.name).write_sysctls(self._plane.sysctls(cluster))
             self._install()
@@ -110,9 +111,9 @@ class Running:
     def _install(self) -> None:
         """Render the rules of every node and install what changed, on all nodes at once."""
         wanted = {node.name: self._plane.render(self.cluster, node) for node in self.cluster.nodes}
-        self._plane.apply_all(
+        self._plane.apply(
             [
-                (self.namespace(name), rules, self.rules.get(name))
+                Change(self.namespace(name), rules, self.rules.get(name))
                 for name, rules in wanted.items()
                 if rules != self.rules.get(name)
             ]

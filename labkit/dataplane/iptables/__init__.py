@@ -1,0 +1,1 @@
+"""kube-proxy's iptables mode: `render` makes the rules, `apply` installs them."""

@@ -1,0 +1,155 @@
+"""Installs iptables rules: one iptables-restore per node, all nodes at the same time.
+
+Source: iptables-restore(8); kubernetes v1.36 pkg/proxy/iptables/proxier.go for what is ensured first.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+from labkit.cluster.model import Cluster, Node
+from labkit.dataplane.base import Change
+from labkit.dataplane.iptables.render import INVALID_COUNTER, render, render_cni_only
+from labkit.dataplane.iptables.service import LOCALHOST_COUNTER
+from labkit.dataplane.rules import Ruleset
+from labkit.errors import CommandError, KernelError, MissingFeature
+from labkit.kernel import netfilter
+from labkit.kernel.netns import Namespace
+
+Backend = Literal["nft", "legacy"]
+COUNTERS: Final = (INVALID_COUNTER, LOCALHOST_COUNTER)
+LINE_NUMBER: Final = re.compile(r"line:? (\d+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IptablesPlane:
+    """kube-proxy's iptables mode."""
+
+    name: str = "iptables"
+    backend: Backend | None = None
+    """None until it is fitted to a kernel."""
+    nfacct: bool = True
+
+    def fitted(self, namespace: Namespace) -> IptablesPlane:
+        """Choose the backend that the kernel has, and leave nfacct out where it has not got it.
+
+        Raises:
+            MissingFeature: there is no iptables at all.
+        """
+        backend = self.backend or choose_backend(namespace)
+        try:
+            netfilter.ensure_nfacct(namespace, COUNTERS)
+        except KernelError:
+            return replace(self, backend=backend, nfacct=False)
+        return replace(self, backend=backend)
+
+    def sysctls(self, cluster: Cluster) -> Mapping[str, str]:
+        """NodePorts on localhost need packets from 127.0.0.1 to be routed."""
+        if not cluster.kube_proxy.localhost_node_ports:
+            return {}
+        return {"net/ipv4/conf/all/route_localnet": "1"}
+
+    def render(self, cluster: Cluster, node: Node) -> Ruleset:
+        """Return all tables of ``node``."""
+        return render(cluster, node, nfacct=self.nfacct)
+
+    def apply(self, changes: Sequence[Change]) -> None:
+        """Install rules: whole tables the first time, afterwards the chains that changed.
+
+        Raises:
+            CommandError: iptables-restore refused them; the table of the line has what it had.
+        """
+        if self.nfacct:
+            for change in changes:
+                if change.previous is None:
+                    netfilter.ensure_nfacct(change.namespace, COUNTERS)
+        restore(self.backend or "nft", changes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoPlane:
+    """No data plane: nodes masquerade their pods, as the CNI does, and know no Services."""
+
+    name: str = "none"
+    backend: Backend | None = None
+
+    def fitted(self, namespace: Namespace) -> NoPlane:
+        """Choose the backend that the kernel has."""
+        return replace(self, backend=self.backend or choose_backend(namespace))
+
+    def sysctls(self, cluster: Cluster) -> Mapping[str, str]:  # noqa: ARG002 - the interface's
+        """Nothing."""
+        return {}
+
+    def render(self, cluster: Cluster, node: Node) -> Ruleset:  # noqa: ARG002 - the interface's
+        """Return the CNI's rule."""
+        return render_cni_only(cluster)
+
+    def apply(self, changes: Sequence[Change]) -> None:
+        """Install the CNI's rule."""
+        restore(self.backend or "nft", changes)
+
+
+def choose_backend(namespace: Namespace) -> Backend:
+    """Return nft where the kernel has nf_tables and the tool is there, else legacy.
+
+    Raises:
+        MissingFeature: neither can be used.
+    """
+    if shutil.which("iptables-nft-restore") and netfilter.has_nf_tables(namespace):
+        return "nft"
+    if shutil.which("iptables-legacy-restore"):
+        return "legacy"
+    raise MissingFeature(
+        "iptables", found="iptables-restore is not on PATH", remedy="apt-get install iptables"
+    )
+
+
+def restore(backend: Backend, changes: Sequence[Change]) -> None:
+    """Feed every node's text to its own iptables-restore; all run at the same time."""
+    running: list[tuple[Change, str, subprocess.Popen[bytes]]] = []
+    for change in changes:
+        text, argv = _input(backend, change)
+        if text:
+            running.append((change, text, change.namespace.start_tool(argv)))
+    failures = [failure for each in running if (failure := _finish(*each))]
+    if failures:
+        raise failures[0]
+
+
+def _input(backend: Backend, change: Change) -> tuple[str, list[str]]:
+    argv = [f"iptables-{backend}-restore"]
+    if change.previous is None:
+        # The tables are the lab's own. With --noflush, new chains would cost quadratic time.
+        return change.rules.text(), argv
+    return change.rules.changes_from(change.previous), [*argv, "--noflush"]
+
+
+def _finish(
+    change: Change, text: str, process: subprocess.Popen[bytes]
+) -> CommandError | None:
+    _out, err = process.communicate(text.encode())
+    if not process.returncode:
+        return None
+    said = err.decode(errors="replace").strip()
+    return CommandError(
+        [str(each) for each in process.args] if isinstance(process.args, list) else [],
+        where=change.namespace.name,
+        returncode=process.returncode,
+        stderr=said + _quote(said, text),
+        stdin=text,
+    )
+
+
+def _quote(said: str, text: str) -> str:
+    """The line of the input that iptables-restore complains about."""
+    found = LINE_NUMBER.search(said)
+    lines = text.splitlines()
+    if not found or not 0 < int(found[1]) <= len(lines):
+        return ""
+    return f"\n  line {found[1]}: {lines[int(found[1]) - 1]}"

@@ -1,0 +1,156 @@
+"""Renders everything that kube-proxy's iptables mode installs on a node.
+
+Source: kubernetes v1.36 pkg/proxy/iptables/proxier.go, iptablesJumpChains and syncProxyRules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from labkit.cluster.model import Cluster, KubeProxy, Node
+from labkit.cluster.topology import categorize, is_proxied
+from labkit.dataplane import names
+from labkit.dataplane.cni import masquerade_rules
+from labkit.dataplane.iptables.matches import comment, local_detector
+from labkit.dataplane.iptables.service import Chains, Options, PortRules
+from labkit.dataplane.rules import Ruleset, table
+
+LARGE_CLUSTER_ENDPOINTS: Final = 1000
+"""With more endpoints than this, rules of endpoints carry no comments."""
+INVALID_COUNTER: Final = "ct_state_invalid_dropped_pkts"
+NEW: Final = "-m conntrack --ctstate NEW"
+WITHOUT_MASQUERADE: Final = "masquerade"
+"""The Lab's word for leaving the SNAT rule out."""
+
+FILTER_JUMPS: Final[Mapping[str, tuple[str, ...]]] = {
+    "INPUT": (
+        f"{NEW} {comment('kubernetes load balancer firewall')} -j {names.PROXY_FIREWALL}",
+        f"{comment('kubernetes health check service ports')} -j {names.NODEPORTS}",
+        f"{NEW} {comment('kubernetes externally-visible service portals')}"
+        f" -j {names.EXTERNAL_SERVICES}",
+    ),
+    "FORWARD": (
+        f"{NEW} {comment('kubernetes load balancer firewall')} -j {names.PROXY_FIREWALL}",
+        f"{comment('kubernetes forwarding rules')} -j {names.FORWARD}",
+        f"{NEW} {comment('kubernetes service portals')} -j {names.SERVICES}",
+        f"{NEW} {comment('kubernetes externally-visible service portals')}"
+        f" -j {names.EXTERNAL_SERVICES}",
+    ),
+    "OUTPUT": (
+        f"{NEW} {comment('kubernetes load balancer firewall')} -j {names.PROXY_FIREWALL}",
+        f"{NEW} {comment('kubernetes service portals')} -j {names.SERVICES}",
+    ),
+}
+NAT_JUMPS: Final[Mapping[str, tuple[str, ...]]] = {
+    "PREROUTING": (f"{comment('kubernetes service portals')} -j {names.SERVICES}",),
+    "OUTPUT": (f"{comment('kubernetes service portals')} -j {names.SERVICES}",),
+    "POSTROUTING": (f"{comment('kubernetes postrouting rules')} -j {names.POSTROUTING}",),
+}
+
+
+def render(cluster: Cluster, node: Node, *, nfacct: bool = True) -> Ruleset:
+    """Return all tables of ``node``.
+
+    Args:
+        cluster: the desired state.
+        node: whose rules.
+        nfacct: whether the kernel counts by nfacct; kube-proxy leaves those matches out without.
+    """
+    config = cluster.kube_proxy
+    options = Options(
+        node=node,
+        config=config,
+        detector=local_detector(config, node),
+        nfacct=nfacct,
+        comments=sum(map(len, cluster.endpoints.values())) <= LARGE_CLUSTER_ENDPOINTS,
+    )
+    out = Chains()
+    for service, port in cluster.service_ports():
+        if is_proxied(service):
+            known = cluster.endpoints.get(service.port_name(port), ())
+            PortRules(
+                service=service,
+                port=port,
+                endpoints=categorize(service, port, known, node),
+                options=options,
+                out=out,
+            ).write()
+    out.nat[names.SERVICES] += _node_port_jumps(config, node)
+    filter_chains = {
+        **FILTER_JUMPS,
+        names.CANARY: (),
+        names.SERVICES: (),
+        names.EXTERNAL_SERVICES: (),
+        names.NODEPORTS: (),
+        names.PROXY_FIREWALL: (),
+        names.FORWARD: _forward(config, nfacct=nfacct),
+        **out.filter,
+    }
+    nat_chains = {
+        **NAT_JUMPS,
+        "POSTROUTING": (*NAT_JUMPS["POSTROUTING"], *masquerade_rules(cluster)),
+        names.CANARY: (),
+        names.NODEPORTS: (),
+        names.MARK_MASQ: (f"-j MARK --set-xmark {_mark(config)}/{_mark(config)}",),
+        names.POSTROUTING: _postrouting(cluster),
+        **out.nat,
+    }
+    return Ruleset(
+        (
+            table("mangle", {names.CANARY: ()}),
+            table("filter", filter_chains),
+            table("nat", nat_chains),
+        )
+    )
+
+
+def render_cni_only(cluster: Cluster) -> Ruleset:
+    """Return what a node has without a data plane: the CNI's rule alone."""
+    return Ruleset((table("nat", {"POSTROUTING": masquerade_rules(cluster)}),))
+
+
+def _node_port_jumps(config: KubeProxy, node: Node) -> Iterator[str]:
+    """The last rules of KUBE-SERVICES: what is for the node itself may be a NodePort."""
+    said = comment("kubernetes service nodeports; NOTE: this must be the last rule in this chain")
+    if not config.node_port_addresses:
+        loopback = "" if config.localhost_node_ports else "! -d 127.0.0.0/8 "
+        yield f"{loopback}{said} -m addrtype --dst-type LOCAL -j {names.NODEPORTS}"
+        return
+    own = [node.address, node.bridge_ip]
+    for address in own:
+        if any(address in cidr for cidr in config.node_port_addresses):
+            yield f"-d {address}/32 {said} -j {names.NODEPORTS}"
+    if config.localhost_node_ports and any(cidr.is_loopback for cidr in config.node_port_addresses):
+        yield f"-d 127.0.0.1/32 {said} -j {names.NODEPORTS}"
+
+
+def _forward(config: KubeProxy, *, nfacct: bool) -> tuple[str, ...]:
+    # An out-of-window packet that is forwarded untranslated draws a RST on a healthy connection
+    # (kubernetes#74839).
+    counter = f"-m nfacct --nfacct-name  {INVALID_COUNTER} " if nfacct else ""
+    mark = _mark(config)
+    said = comment("kubernetes forwarding rules")
+    return (
+        f"-m conntrack --ctstate INVALID {counter}-j DROP",
+        f"{said} -m mark --mark {mark}/{mark} -j ACCEPT",
+        f"{comment('kubernetes forwarding conntrack rule')}"
+        " -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+    )
+
+
+def _postrouting(cluster: Cluster) -> tuple[str, ...]:
+    mark = _mark(cluster.kube_proxy)
+    rules = (
+        f"-m mark ! --mark {mark}/{mark} -j RETURN",
+        # The mark goes before the packet meets an overlay and comes by here a second time.
+        f"-j MARK --set-xmark {mark}/0x0",
+    )
+    if WITHOUT_MASQUERADE in cluster.without:
+        return rules
+    said = comment("kubernetes service traffic requiring SNAT")
+    return (*rules, f"{said} -j MASQUERADE --random-fully")
+
+
+def _mark(config: KubeProxy) -> str:
+    return f"{config.masquerade_mark:#x}"

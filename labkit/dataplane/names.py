@@ -1,0 +1,55 @@
+"""Names of kube-proxy's chains, and the hash that ends those of one Service port.
+
+Source: kubernetes v1.36 pkg/proxy/iptables/proxier.go, portProtoHash and servicePortEndpointChainName.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import Final
+
+from labkit.cluster.model import Protocol, ServicePortName
+
+SERVICES: Final = "KUBE-SERVICES"
+EXTERNAL_SERVICES: Final = "KUBE-EXTERNAL-SERVICES"
+NODEPORTS: Final = "KUBE-NODEPORTS"
+POSTROUTING: Final = "KUBE-POSTROUTING"
+MARK_MASQ: Final = "KUBE-MARK-MASQ"
+FORWARD: Final = "KUBE-FORWARD"
+PROXY_FIREWALL: Final = "KUBE-PROXY-FIREWALL"
+CANARY: Final = "KUBE-PROXY-CANARY"
+
+
+def port_proto_hash(name: ServicePortName, protocol: Protocol, endpoint: str = "") -> str:
+    """Return the 16 base32 characters that end a chain's name.
+
+    Sixteen keep ``KUBE-SVC-`` plus the hash inside the 28 characters of an iptables chain name.
+    """
+    digest = hashlib.sha256(f"{name}{protocol.lower()}{endpoint}".encode()).digest()
+    return base64.b32encode(digest).decode()[:16]
+
+
+def service_chain(name: ServicePortName, protocol: Protocol) -> str:
+    """Cluster policy: picks any endpoint in the cluster."""
+    return f"KUBE-SVC-{port_proto_hash(name, protocol)}"
+
+
+def local_chain(name: ServicePortName, protocol: Protocol) -> str:
+    """Local policy: picks an endpoint on this node."""
+    return f"KUBE-SVL-{port_proto_hash(name, protocol)}"
+
+
+def external_chain(name: ServicePortName, protocol: Protocol) -> str:
+    """Traffic to NodePorts, externalIPs and LoadBalancer addresses."""
+    return f"KUBE-EXT-{port_proto_hash(name, protocol)}"
+
+
+def firewall_chain(name: ServicePortName, protocol: Protocol) -> str:
+    """loadBalancerSourceRanges: lets the named ranges go on."""
+    return f"KUBE-FW-{port_proto_hash(name, protocol)}"
+
+
+def endpoint_chain(name: ServicePortName, protocol: Protocol, endpoint: str) -> str:
+    """DNAT to one endpoint."""
+    return f"KUBE-SEP-{port_proto_hash(name, protocol, endpoint)}"
