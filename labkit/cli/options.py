@@ -128,11 +128,9 @@ def prepare(*, rootless: bool, kernel: str) -> None:
             found="this version of labkit runs on the host's kernel only",
             remedy="leave --kernel out",
         )
-    from labkit.kernel.rootless import is_root, reexec_in_user_namespace
+    from labkit.kernel.rootless import is_inside, is_root, reexec_in_user_namespace
 
-    if os.environ.get("LABKIT_ROOTLESS"):
-        return
-    if rootless or not is_root():
+    if not is_inside() and (rootless or not is_root()):
         reexec_in_user_namespace(sys.argv[1:])
 
 
