@@ -249,10 +249,10 @@ def _balance(expect: Expect, observation: Observation) -> Iterator[str]:
             f"set attempts to {balance.ATTEMPTS_PER_POD * len(counts)} or more"
         )
     elif not balance.is_uniform(counts.values()):
-        value = balance.statistic(counts.values())
+        value, degrees = balance.statistic(counts.values()), len(counts) - 1
         yield (
-            f"expected equal shares, got {counted(counts)}: chi-squared {value:.1f} with "
-            f"{len(counts) - 1} degrees of freedom, chance "
+            f"expected equal shares, got {counted(counts)}: chi-squared {value:.1f}, {degrees} "
+            f"degree{'s' if degrees > 1 else ''} of freedom, chance "
             f"{balance.chance_if_fair(counts.values()):.1g} (false alarms: at most "
             f"{balance.FALSE_ALARM_RATE:.0e})"
         )

@@ -55,8 +55,12 @@ def tables_markdown(tables: Sequence[FlowTable]) -> str:
 
 def escape(text: str) -> str:
     """Return ``text`` so that Markdown shows it as it is, in a table's cell or elsewhere."""
-    text = re.sub(r"[&<>\\]", lambda found: _HTML[found.group()], clean(text))
-    return re.sub(r"([|`*_\[\]~#])", r"\\\1", text).strip()
+    return re.sub(r"[&<>\\|`*_\[\]~#]|^[-+=]", _escaped, clean(text).strip())
+
+
+def _escaped(found: re.Match[str]) -> str:
+    character = found.group()
+    return _HTML.get(character, f"\\{character}")
 
 
 def _scenario(result: ScenarioResult) -> Iterator[str]:

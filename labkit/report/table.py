@@ -30,6 +30,7 @@ NAMES_SHOWN: Final = 6
 """Pods of one flow that are named; JSON names all of them."""
 NAME_WIDTH: Final = 40
 LIST_WIDTH: Final = 36
+SEEN_WIDTH: Final = 46
 SENTENCE_WIDTH: Final = 96
 
 NO_BREAK: Final = "\N{NO-BREAK SPACE}"
@@ -97,9 +98,9 @@ def _scenario(result: ScenarioResult, paper: Paper) -> Iterator[str]:
     if result.error is not None:
         sign = paper.paint(paper.style.marks.failed, RED)
         first, *others = clean_lines(result.error).split("\n")
-        yield f"  {sign} {first}"
-        yield from (f"    {line}" for line in others)
-        yield paper.paint(f"    {clean(result.path)}", DIM)
+        yield f"  {sign}  {first}"
+        yield from (f"     {line}" for line in others)
+        yield paper.paint(f"     {clean(result.path)}", DIM)
     yield from _checks(result.checks, paper)
     if result.table is not None:
         yield ""
@@ -116,10 +117,10 @@ def _checks(checks: Sequence[CheckResult], paper: Paper) -> Iterator[str]:
         mark = paper.paint(marks.passed, GREEN) if check.passed else paper.paint(marks.failed, RED)
         name = textwrap.fill(clean(check.name), NAME_WIDTH)
         for way, seen in check_lines(check, paper.style):
-            rows.append([mark, name, way, _wrapped(seen)])
+            rows.append([mark, name, way, _wrapped(seen, SEEN_WIDTH)])
             after.append([])
             mark = name = ""
-        after[-1] = [] if check.passed else [f"    {line}" for line in _failure(check, paper)]
+        after[-1] = [] if check.passed else [f"   {line}" for line in _failure(check, paper)]
     yield from (f"  {line}" for line in _aligned(rows, after))
 
 
@@ -150,10 +151,10 @@ def _painted(outcome: str, paper: Paper) -> str:
     return paper.paint(outcome, GREEN if outcome == Outcome.CONNECTED else YELLOW)
 
 
-def _wrapped(text: str) -> str:
+def _wrapped(text: str, width: int = LIST_WIDTH) -> str:
     """``text`` in lines, never broken between a name and its count or an address and its word."""
-    whole = re.sub(r" (?=[×=x][ 0-9])|(?<==) ", NO_BREAK, text)
-    lines = textwrap.fill(whole, LIST_WIDTH, break_on_hyphens=False, break_long_words=False)
+    whole = re.sub(r" (?=[×=x][ 0-9])|(?<==) |(?<=…) | (?=more$)", NO_BREAK, text)
+    lines = textwrap.fill(whole, width, break_on_hyphens=False, break_long_words=False)
     return lines.replace(NO_BREAK, " ")
 
 
