@@ -153,7 +153,7 @@ def _painted(outcome: str, paper: Paper) -> str:
 
 def _wrapped(text: str, width: int = LIST_WIDTH) -> str:
     """``text`` in lines, never broken between a name and its count or an address and its word."""
-    whole = re.sub(r" (?=[×=x][ 0-9])|(?<==) |(?<=…) | (?=more$)", NO_BREAK, text)
+    whole = re.sub(r" (?=[×=x][ 0-9])|(?<==) |(?<=source) |(?<=…) | (?=more$)", NO_BREAK, text)
     lines = textwrap.fill(whole, width, break_on_hyphens=False, break_long_words=False)
     return lines.replace(NO_BREAK, " ")
 
