@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from labkit.probe.flow import Outcome
-from labkit.probe.table import Expected
+from labkit.probe.table import Expected, HealthStatus
 from labkit.report import FORMATS, render_results, render_tables
 from labkit.report.markdown import escape
 from tests.unit.report.examples import failing, masqueraded, passing, result, table, timeout
@@ -186,3 +186,20 @@ def test_the_same_results_give_the_same_text(fmt: str) -> None:
     assert render_results(results, fmt) == render_results(results, fmt)
     assert render_results(results, fmt).endswith("\n")
     assert render_results([], fmt)
+
+
+@pytest.mark.parametrize("fmt", ["table", "markdown", "html"])
+def test_every_format_for_readers_shows_flows_and_health_check_ports(fmt: str) -> None:
+    health = HealthStatus(service="default/my-nginx", node="node2", port=32000, status=503)
+
+    text = render_tables([table(masqueraded(), health_checks=(health,))], fmt)
+
+    for words in (
+        "192.168.0.2:30080",
+        "NodePort node2",
+        "web-1 ×20",
+        "192.168.0.2 = node2",
+        "default/my-nginx node2:32000 answers 503",
+        "1 flow: 1 connected",
+    ):
+        assert words in text
