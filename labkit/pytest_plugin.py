@@ -26,7 +26,9 @@ NEEDS: Final = "labkit_needs"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("labkit", "labkit: Kubernetes Service labs")
-    group.addoption("--labkit-dataplane", metavar="NAME", help="data plane instead of the Lab's own")
+    group.addoption(
+        "--labkit-dataplane", metavar="NAME", help="data plane instead of the Lab's own"
+    )
     group.addoption("--labkit-seed", type=int, default=0, metavar="N", help="order of the probes")
     group.addoption(
         "--labkit-require",
@@ -107,7 +109,8 @@ class ScenarioFile(pytest.File):
     @property
     def lab(self) -> Lab:
         """The running lab."""
-        assert self._lab is not None, "setup() has run"
+        if self._lab is None:
+            raise RuntimeError("pytest runs setup() before a test")
         return self._lab
 
 
@@ -123,18 +126,22 @@ class CheckItem(pytest.Item):
     """One Check as a test."""
 
     def __init__(self, *, check: LocatedCheck, **rest: object) -> None:
-        super().__init__(**rest)  # type: ignore[arg-type] - pytest's own constructor arguments
+        super().__init__(**rest)  # type: ignore[arg-type]  # pytest's own constructor arguments
         self.check = check
 
     def runtest(self) -> None:
         """Run the Check; CheckFailed if it differs."""
-        assert isinstance(self.parent, ScenarioFile)
-        (result,) = self.parent.lab.check(self.check)
+        file = self.getparent(ScenarioFile)
+        if file is None:
+            raise RuntimeError("a Check is collected from a scenario file")
+        (result,) = file.lab.check(self.check)
         if not result.passed:
             raise CheckFailed(result)
 
     def repr_failure(
-        self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None
+        self,
+        excinfo: pytest.ExceptionInfo[BaseException],
+        style: object = None,  # noqa: ARG002 - pytest's own signature
     ) -> str:
         """The row of the table, what was expected and what was seen."""
         from labkit.errors import LabkitError
@@ -191,7 +198,7 @@ def _enter(config: pytest.Config, source: Source | None, **options: object) -> L
     options.setdefault("dataplane", config.getoption("--labkit-dataplane"))
     options.setdefault("seed", config.getoption("--labkit-seed"))
     try:
-        return Lab(source, **options).__enter__()  # type: ignore[arg-type] - passed on as given
+        return Lab(source, **options).__enter__()  # type: ignore[arg-type]  # passed on as given
     except MissingFeature as error:
         if error.feature in config.getoption("--labkit-require"):
             pytest.fail(f"required here, and missing: {error}", pytrace=False)

@@ -108,9 +108,7 @@ def dataplanes(text: str | None) -> tuple[str | None, ...]:
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     for name in names:
         if name not in DATAPLANES:
-            raise UsageError(
-                f"--dataplane {name!r} is none; there are: {', '.join(DATAPLANES)}"
-            )
+            raise UsageError(f"--dataplane {name!r} is none; there are: {', '.join(DATAPLANES)}")
     if not names:
         raise UsageError(f"--dataplane names none; there are: {', '.join(DATAPLANES)}")
     return names
@@ -146,6 +144,7 @@ def write(outputs: tuple[Output, ...], render: Callable[[str, bool], str]) -> No
             click.echo(render(output.format, colour).rstrip("\n"))
             continue
         try:
-            output.file.write_text(render(output.format, False).rstrip("\n") + "\n")
+            text = render(output.format, False)  # noqa: FBT003 - no colour in a file
+            output.file.write_text(text.rstrip("\n") + "\n")
         except OSError as error:
             raise UsageError(f"-o {output.format}={output.file}: {error.strerror}") from error

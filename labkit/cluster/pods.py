@@ -72,7 +72,7 @@ def _place(
 
 
 def replicas(workload: kinds.Workload) -> Iterator[kinds.Pod]:
-    """The pods of a Deployment or ReplicaSet, named ``NAME-1``, ``NAME-2``, …"""
+    """The pods of a Deployment or ReplicaSet, named ``NAME-1``, ``NAME-2`` and so on."""
     meta, template = workload.metadata, workload.spec.template
     for number in range(1, workload.spec.replicas + 1):
         yield kinds.Pod(

@@ -36,7 +36,11 @@ def build_services(
     of the file.
     """
     allocator = _Allocator(manifests, network, previous)
-    return tuple(sorted((allocator.service(each) for each in manifests), key=lambda s: s.key))
+    return tuple(sorted((allocator.service(each) for each in manifests), key=_by_key))
+
+
+def _by_key(service: Service) -> ObjectName:
+    return service.key
 
 
 class _Allocator:

@@ -22,6 +22,4 @@ def data_plane(name: str) -> DataPlane:
         return IptablesPlane()
     if name == "none":
         return NoPlane()
-    raise UsageError(
-        f"data plane {name} is not in this version of labkit; it has: iptables, none"
-    )
+    raise UsageError(f"data plane {name} is not in this version of labkit; it has: iptables, none")

@@ -1,6 +1,7 @@
 """Names of kube-proxy's chains, and the hash that ends those of one Service port.
 
-Source: kubernetes v1.36 pkg/proxy/iptables/proxier.go, portProtoHash and servicePortEndpointChainName.
+Source: kubernetes v1.36 pkg/proxy/iptables/proxier.go, portProtoHash and
+servicePortEndpointChainName.
 """
 
 from __future__ import annotations

@@ -30,6 +30,8 @@ CAPPED: Final = 0x100
 """NLM_F_CAPPED: the acknowledgement does not repeat the request."""
 ACK_TLVS: Final = 0x200
 UP: Final = 1
+POINT_TO_POINT: Final = 31
+"""From this prefix length on a network has no broadcast address (RFC 3021)."""
 
 ADDRESS, NAME, MTU, MASTER, LINKINFO, NET_NS_FD = 1, 3, 4, 10, 18, 28
 INFO_KIND, INFO_DATA, INFO_SLAVE_KIND, INFO_SLAVE_DATA = 1, 2, 4, 5
@@ -104,7 +106,9 @@ class Veth:
 
     def request(self) -> Request:
         """The message that makes it."""
-        peer = IFINFO.pack(0, 0, self.peer_index, 0, 0) + text(NAME, self.peer) + number(MTU, self.mtu)
+        peer = (
+            IFINFO.pack(0, 0, self.peer_index, 0, 0) + text(NAME, self.peer) + number(MTU, self.mtu)
+        )
         data = attribute(INFO_DATA, attribute(1, peer))
         body = IFINFO.pack(0, 0, 0, UP, UP) + text(NAME, self.name) + number(MTU, self.mtu)
         body += number(NET_NS_FD, self.namespace_fd)
@@ -115,7 +119,7 @@ class Veth:
 
 
 def new_vxlan(name: str, index: int, local: IPv4Address, mtu: int) -> Request:
-    """flannel's vxlan device: id 1, UDP port 8472, no learning, since every entry is given."""
+    """Flannel's vxlan device: id 1, UDP port 8472, no learning, since every entry is given."""
     data = number(1, 1) + attribute(4, local.packed) + byte(7, 0)
     data += attribute(15, struct.pack("!H", 8472))
     info = attribute(LINKINFO, text(INFO_KIND, "vxlan") + attribute(INFO_DATA, data))
@@ -151,7 +155,7 @@ def new_address(index: int, address: IPv4Address, prefix: int) -> Request:
     """Give a link an address."""
     body = IFADDR.pack(socket.AF_INET, prefix, 0, 0, index)
     body += attribute(2, address.packed) + attribute(1, address.packed)
-    if prefix < 31:
+    if prefix < POINT_TO_POINT:
         broadcast = IPv4Network((address, prefix), strict=False).broadcast_address
         body += attribute(4, broadcast.packed)
     return Request(f"add address {address}/{prefix}", NEWADDR, REQUEST | CREATE | EXCLUSIVE, body)
@@ -213,7 +217,9 @@ def send(sock: socket.socket, requests: list[Request], *, where: str) -> None:
     if not requests:
         return
     last = len(requests)
-    sock.send(b"".join(encode(request, seq, seq == last) for seq, request in enumerate(requests, 1)))
+    sock.send(
+        b"".join(encode(request, seq, seq == last) for seq, request in enumerate(requests, 1))
+    )
     failure: KernelError | None = None
     while True:
         answer = sock.recv(1 << 16)

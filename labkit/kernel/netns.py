@@ -35,6 +35,7 @@ OWN_MOUNT: Final = "/proc/thread-self/ns/mnt"
 """thread-self: the process' own links show the main thread's namespaces."""
 
 Stream = int | IO[bytes] | None
+Socket = socket.socket
 
 
 class Edge:
@@ -193,19 +194,19 @@ class Namespace:
             raise LabError(f"{self.name} is closed")
         return self._edge.run_in(self.fd, function)
 
-    def socket(self, family: int, kind: int, protocol: int = 0) -> socket.socket:
+    def socket(self, family: int, kind: int, protocol: int = 0) -> Socket:
         """Return a socket that belongs to this namespace for life."""
         return self.run(lambda: socket.socket(family, kind, protocol))
 
-    def sockets(self, count: int, family: int, kind: int, protocol: int = 0) -> list[socket.socket]:
+    def sockets(self, count: int, family: int, kind: int, protocol: int = 0) -> list[Socket]:
         """Return many sockets for one switch of namespace.
 
         Raises:
             OSError: no more could be opened; those that were are closed again.
         """
 
-        def make() -> list[socket.socket]:
-            made: list[socket.socket] = []
+        def make() -> list[Socket]:
+            made: list[Socket] = []
             try:
                 for _ in range(count):
                     made.append(socket.socket(family, kind, protocol))

@@ -19,7 +19,11 @@ MARK: Final = "LABKIT_ROOTLESS"
 """Set in the environment of the process inside, so that it does not do it again."""
 UNSHARE: Final = ("unshare", "--user", "--map-root-user", "--net", "--mount")
 REFUSALS: Final = (
-    ("/proc/sys/kernel/unprivileged_userns_clone", "0", "sysctl kernel.unprivileged_userns_clone=1"),
+    (
+        "/proc/sys/kernel/unprivileged_userns_clone",
+        "0",
+        "sysctl kernel.unprivileged_userns_clone=1",
+    ),
     (
         "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
         "1",
@@ -57,7 +61,9 @@ def why_no_user_namespace() -> MissingFeature | None:
         if path.exists() and path.read_text().strip() == value:
             return MissingFeature("user namespaces", found=found, remedy=f"as root: {remedy}")
     return MissingFeature(
-        "user namespaces", found=found, remedy="run as root, or allow them in the container's seccomp"
+        "user namespaces",
+        found=found,
+        remedy="run as root, or allow them in the container's seccomp",
     )
 
 

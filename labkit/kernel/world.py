@@ -220,9 +220,7 @@ class World:
         _configure(node_namespace, [netlink.hairpin(pod.interface) for pod in pods], {})
 
 
-def _configure(
-    namespace: Namespace, requests: list[Request], sysctls: Mapping[str, str]
-) -> None:
+def _configure(namespace: Namespace, requests: list[Request], sysctls: Mapping[str, str]) -> None:
     """Set sysctls, then send one batch, in one visit to the namespace."""
 
     def act() -> None:

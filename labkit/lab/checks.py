@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from ipaddress import IPv4Address
 
-from labkit.cluster.model import Cluster, Protocol
+from labkit.cluster.model import Client, Cluster, Node, Pod, Protocol
 from labkit.lab.running import Running
 from labkit.lab.targets import resolve
 from labkit.manifest.kinds import Check, LocatedCheck
@@ -87,5 +87,5 @@ def _reply(cluster: Cluster, flow: Flow, captured: Capture) -> Reply:
 
 def names_of(cluster: Cluster, address: IPv4Address) -> tuple[str, ...]:
     """Every host that has an address: clients, nodes and pods."""
-    hosts = (*cluster.clients, *cluster.nodes, *cluster.pods)
+    hosts: list[Client | Node | Pod] = [*cluster.clients, *cluster.nodes, *cluster.pods]
     return tuple(host.name for host in hosts if host.address == address)

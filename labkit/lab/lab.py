@@ -18,8 +18,8 @@ from labkit.lab.running import Running
 from labkit.lab.source import Source, lab_object, pod_object, scenario_of, service_object
 from labkit.lab.tables import table_of
 from labkit.lab.targets import Target
-from labkit.manifest.load import with_objects, without_object
 from labkit.manifest.kinds import LocatedCheck, Scenario
+from labkit.manifest.load import with_objects, without_object
 from labkit.probe.flow import Flow, Observation, Outcome
 from labkit.probe.plan import flows
 from labkit.probe.table import FlowTable
@@ -33,7 +33,7 @@ class Seen:
     flow: Flow
     outcome: Outcome
     attempts: int
-    outcomes: Mapping[str, int]
+    outcomes: Mapping[Outcome, int]
     backends: Mapping[str, int]
     """Attempts answered, by pod."""
     sources_seen: Mapping[IPv4Address, int]
@@ -320,7 +320,7 @@ def _seen(observation: Observation) -> Seen:
         flow=observation.flow,
         outcome=observation.outcome,
         attempts=observation.attempts,
-        outcomes=dict(observation.outcomes),
+        outcomes=observation.outcomes,
         backends=dict(observation.backends),
         sources_seen=dict(observation.sources_seen),
         client_sources=frozenset(observation.client_sources),

@@ -82,9 +82,7 @@ class Running:
         """Probe flows, all at once, and return what was seen in the order of ``flows``."""
         return self._loop.run(self.observing(flows, attempts=attempts))
 
-    async def observing(
-        self, flows: Sequence[Flow], *, attempts: int | None
-    ) -> list[Observation]:
+    async def observing(self, flows: Sequence[Flow], *, attempts: int | None) -> list[Observation]:
         """`observe` for work that is on the loop already."""
         return await observe(
             self._engine,
@@ -159,7 +157,7 @@ class Running:
 
 
 def _same_place(before: Pod, after: Pod | None) -> bool:
-    """Whether a pod may go on as it is: readiness and labels change only what others think of it."""
+    """Whether a pod may go on as it is: readiness and labels change only what others see."""
     return after is not None and (before.node, before.address, before.containers) == (
         after.node,
         after.address,

@@ -13,8 +13,8 @@ from typing import Final
 from labkit.errors import LabError, UsageError
 from labkit.lab.lab import Lab
 from labkit.manifest.kinds import Scenario
-from labkit.probe.table import Kernel
-from labkit.probe.verdict import ScenarioResult
+from labkit.probe.table import FlowTable, Kernel
+from labkit.probe.verdict import CheckResult, ScenarioResult
 
 SUFFIXES: Final = (".yaml", ".yml")
 RULES_SOURCE: Final = "labkit's renderer, which follows kube-proxy 1.36"
@@ -65,9 +65,15 @@ def run_one(request: Request) -> ScenarioResult:
     """Build one scenario, run its Checks or its flow table, and take it down."""
     scenario = request.scenario
     began = time.monotonic()
+    logs: dict[str, str] = {}
     lab = Lab(scenario, dataplane=request.dataplane, seed=request.seed)
 
-    def result(**found: object) -> ScenarioResult:
+    def result(
+        *,
+        table: FlowTable | None = None,
+        checks: Sequence[CheckResult] = (),
+        error: str | None = None,
+    ) -> ScenarioResult:
         return ScenarioResult(
             scenario=scenario.lab.metadata.name,
             path=scenario.path,
@@ -76,15 +82,20 @@ def run_one(request: Request) -> ScenarioResult:
             description=scenario.description,
             rules=RULES_SOURCE if lab.cluster.dataplane != "none" else "none",
             elapsed_s=time.monotonic() - began,
-            **found,  # type: ignore[arg-type] - the rest of the fields, by name
+            table=table,
+            checks=tuple(checks),
+            error=error,
+            logs=logs,
         )
 
     try:
         with lab:
             if not scenario.checks:
                 table = lab.matrix(attempts=request.attempts)
-                return result(table=table, logs=dict(lab.logs()))
+                logs.update(lab.logs())
+                return result(table=table)
             checks = lab.check(*scenario.checks, attempts=request.attempts)
-            return result(checks=tuple(checks), logs=dict(lab.logs()))
+            logs.update(lab.logs())
+            return result(checks=checks)
     except LabError as error:
         return result(error=str(error))

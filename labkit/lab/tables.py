@@ -5,10 +5,10 @@ from __future__ import annotations
 import platform
 from collections.abc import Sequence
 
+from labkit.cluster.model import Cluster, Protocol
 from labkit.cluster.topology import health_checks
 from labkit.lab.running import Running
 from labkit.lab.targets import flow_to
-from labkit.cluster.model import Cluster, Protocol
 from labkit.probe.flow import Flow, Observation
 from labkit.probe.table import FlowTable, HealthStatus, flow_table
 

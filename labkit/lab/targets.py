@@ -161,9 +161,7 @@ def unknown(what: str, name: str, known: Iterable[str]) -> UsageError:
     return UsageError(f"{what} {name} does not exist in this lab; {hint}")
 
 
-def _service_flow(
-    cluster: Cluster, source: str, to: kinds.Target, protocol: Protocol
-) -> Flow:
+def _service_flow(cluster: Cluster, source: str, to: kinds.Target, protocol: Protocol) -> Flow:
     key = _service_key(to.service or "")
     service = cluster.service_by_key.get(key)
     if service is None:

@@ -52,7 +52,9 @@ def test_the_pages_show_commands() -> None:
 
 
 def test_the_python_of_the_pytest_page_passes(tmp_path: Path) -> None:
-    (code,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs/pytest.md").read_text(), re.M | re.S)
+    (code,) = re.findall(
+        r"^```python\n(.*?)^```", (ROOT / "docs/pytest.md").read_text(), re.MULTILINE | re.DOTALL
+    )
     shutil.copytree(ROOT / "scenarios", tmp_path / "scenarios")
     (tmp_path / "test_page.py").write_text(code)
 
@@ -70,7 +72,7 @@ def test_the_python_of_the_pytest_page_passes(tmp_path: Path) -> None:
 
 def test_the_scenario_of_the_scenarios_page_is_valid(tmp_path: Path) -> None:
     (text, *_rest) = re.findall(
-        r"^```yaml\n(.*?)^```", (ROOT / "docs/scenarios.md").read_text(), re.M | re.S
+        r"^```yaml\n(.*?)^```", (ROOT / "docs/scenarios.md").read_text(), re.MULTILINE | re.DOTALL
     )
     (tmp_path / "shown.yaml").write_text(text)
 

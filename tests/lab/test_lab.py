@@ -101,7 +101,7 @@ def test_a_command_that_ends_at_once_is_an_error_with_its_output(lab: LabFactory
     cluster = lab(nodes=1)
     dies = ["sh", "-c", "echo I give up; exit 7"]
 
-    with pytest.raises(labkit.LabError, match="ended with 7.*I give up"):
+    with pytest.raises(labkit.LabError, match=r"ended with 7.*I give up"):
         cluster.add_pod("web-1", ports=[80], command=dies)
 
 

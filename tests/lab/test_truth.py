@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from labkit.probe.table import FlowRow
 from labkit.pytest_plugin import LabFactory
 
 TRUTH = Path(os.environ.get("LABKIT_TRUTH", Path(__file__).parent.parent / "truth"))
@@ -59,7 +60,7 @@ def test_every_flow_agrees_with_the_real_kube_proxy(path: Path, lab: LabFactory)
 
     table = cluster.matrix(["all"])
 
-    seen = {
+    seen: dict[tuple[str, str | None, str | None, str, int, str], FlowRow] = {
         (f.source, f.via, f.node, f.address, f.dport, f.protocol): f for f in table.flows
     }
     affinity = any(s.affinity_timeout_s is not None for s in cluster.cluster.services)

@@ -1,6 +1,7 @@
 """Installs iptables rules: one iptables-restore per node, all nodes at the same time.
 
-Source: iptables-restore(8); kubernetes v1.36 pkg/proxy/iptables/proxier.go for what is ensured first.
+Source: iptables-restore(8); kubernetes v1.36 pkg/proxy/iptables/proxier.go, NewProxier, for the
+counters that are made first.
 """
 
 from __future__ import annotations
@@ -130,9 +131,7 @@ def _input(backend: Backend, change: Change) -> tuple[str, list[str]]:
     return change.rules.changes_from(change.previous), [*argv, "--noflush"]
 
 
-def _finish(
-    change: Change, text: str, process: subprocess.Popen[bytes]
-) -> CommandError | None:
+def _finish(change: Change, text: str, process: subprocess.Popen[bytes]) -> CommandError | None:
     _out, err = process.communicate(text.encode())
     if not process.returncode:
         return None

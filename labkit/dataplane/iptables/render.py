@@ -23,19 +23,20 @@ NEW: Final = "-m conntrack --ctstate NEW"
 WITHOUT_MASQUERADE: Final = "masquerade"
 """The Lab's word for leaving the SNAT rule out."""
 
+EXTERNAL_JUMP: Final = (
+    f"{NEW} {comment('kubernetes externally-visible service portals')} -j {names.EXTERNAL_SERVICES}"
+)
 FILTER_JUMPS: Final[Mapping[str, tuple[str, ...]]] = {
     "INPUT": (
         f"{NEW} {comment('kubernetes load balancer firewall')} -j {names.PROXY_FIREWALL}",
         f"{comment('kubernetes health check service ports')} -j {names.NODEPORTS}",
-        f"{NEW} {comment('kubernetes externally-visible service portals')}"
-        f" -j {names.EXTERNAL_SERVICES}",
+        EXTERNAL_JUMP,
     ),
     "FORWARD": (
         f"{NEW} {comment('kubernetes load balancer firewall')} -j {names.PROXY_FIREWALL}",
         f"{comment('kubernetes forwarding rules')} -j {names.FORWARD}",
         f"{NEW} {comment('kubernetes service portals')} -j {names.SERVICES}",
-        f"{NEW} {comment('kubernetes externally-visible service portals')}"
-        f" -j {names.EXTERNAL_SERVICES}",
+        EXTERNAL_JUMP,
     ),
     "OUTPUT": (
         f"{NEW} {comment('kubernetes load balancer firewall')} -j {names.PROXY_FIREWALL}",
@@ -67,11 +68,12 @@ def render(cluster: Cluster, node: Node, *, nfacct: bool = True) -> Ruleset:
     )
     out = Chains()
     for service, port in cluster.service_ports():
-        if is_proxied(service):
+        if is_proxied(service) and service.cluster_ip:
             known = cluster.endpoints.get(service.port_name(port), ())
             PortRules(
                 service=service,
                 port=port,
+                cluster_ip=service.cluster_ip,
                 endpoints=categorize(service, port, known, node),
                 options=options,
                 out=out,
@@ -131,11 +133,11 @@ def _forward(config: KubeProxy, *, nfacct: bool) -> tuple[str, ...]:
     counter = f"-m nfacct --nfacct-name  {INVALID_COUNTER} " if nfacct else ""
     mark = _mark(config)
     said = comment("kubernetes forwarding rules")
+    replies = comment("kubernetes forwarding conntrack rule")
     return (
         f"-m conntrack --ctstate INVALID {counter}-j DROP",
         f"{said} -m mark --mark {mark}/{mark} -j ACCEPT",
-        f"{comment('kubernetes forwarding conntrack rule')}"
-        " -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+        f"{replies} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
     )
 
 

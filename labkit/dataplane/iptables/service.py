@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address
 from typing import Final
 
 from labkit.cluster.model import Endpoint, KubeProxy, Node, Service, ServicePort
@@ -57,6 +58,7 @@ class PortRules:
 
     service: Service
     port: ServicePort
+    cluster_ip: IPv4Address
     endpoints: Categorized
     options: Options
     out: Chains
@@ -69,8 +71,10 @@ class PortRules:
         self._node_port()
         if self.service.health_check_node_port:
             self._health_check_port(self.service.health_check_node_port)
-        if not self.endpoints.has_any:
-            return
+        if self.endpoints.has_any:
+            self._own_chains()
+
+    def _own_chains(self) -> None:
         if self._internal:
             self._internal_masquerade()
         if is_externally_accessible(self.service, self.port):
@@ -145,8 +149,7 @@ class PortRules:
     # --- the Service's addresses ---
 
     def _cluster_ip(self) -> None:
-        address, protocol, port = self.service.cluster_ip, self.port.protocol, self.port.port
-        assert address is not None, "a Service without a cluster IP has no rules"
+        address, protocol, port = self.cluster_ip, self.port.protocol, self.port.port
         if self._internal:
             match = to_port(address, protocol, port, said=f"{self._name} cluster IP")
             self.out.nat[names.SERVICES].append(f"{match} -j {self._internal_chain}")
@@ -213,14 +216,13 @@ class PortRules:
     def _internal_masquerade(self) -> None:
         """Traffic to the cluster IP that is no pod's: its answer must come back this way."""
         config, detector = self.options.config, self.options.detector
-        assert self.service.cluster_ip is not None
         if not config.masquerade_all and not detector.is_implemented:
             return
         source = "" if config.masquerade_all else detector.if_not_local
         # iptables-save prints the interface after the addresses.
         source, interface = ("", f"{source} ") if "-i " in source else (source, "")
         match = to_port(
-            self.service.cluster_ip,
+            self.cluster_ip,
             self.port.protocol,
             self.port.port,
             said=f"{self._name} cluster IP",
@@ -258,12 +260,17 @@ class PortRules:
         rules = self.out.nat[self._fw_chain]
         said = comment(f"{self._name} loadbalancer IP")
         ranges = self.service.source_ranges
-        rules += (f"-s {cidr} {said} -j {self._ext_chain}".replace("-s 0.0.0.0/0 ", "") for cidr in ranges)
+        for cidr in ranges:
+            # iptables-save does not print a source that matches everything.
+            source = f"-s {cidr} " if cidr.prefixlen else ""
+            rules.append(f"{source}{said} -j {self._ext_chain}")
         if any(self.options.node.address in cidr for cidr in ranges):
             # A node's own call to an address that it holds itself carries that address as source.
             vips = load_balancer_ips(self.service)
             rules += (f"-s {vip}/32 {said} -j {self._ext_chain}" for vip in vips)
-        rules.append(comment(f"other traffic to {self._name} will be dropped by KUBE-PROXY-FIREWALL"))
+        rules.append(
+            comment(f"other traffic to {self._name} will be dropped by KUBE-PROXY-FIREWALL")
+        )
 
     def _pick_one(self, chain: str, endpoints: Sequence[Endpoint]) -> None:
         """First whoever the source was sent to before, then any with equal chances."""
