@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
+from labkit.errors import LabkitError
 from labkit.manifest import kinds
 from labkit.manifest.dumps import without_doubles
 from labkit.manifest.labs import filled, made_up
@@ -41,7 +42,8 @@ def assemble(
     scope = build_scope(lab, kept)
     found = [*problems, *_several_labs(kept), *problems_of(kept, scope)]
     raise_if_any(_in_order(found, objects))
-    assert lab is not None, "a Lab that could not be decoded is a problem"
+    if lab is None:
+        raise LabkitError("a Lab that could not be decoded was reported by nobody")
     return kinds.Scenario(
         lab=lab,
         checks=tuple(_checks(kept)),
@@ -85,7 +87,7 @@ def _all(objects: Sequence[Loaded], kind: type[T]) -> tuple[T, ...]:
 
 def _in_order(problems: Sequence[Problem], objects: Sequence[Loaded]) -> list[Problem]:
     """Problems by file, line and column; files in the order in which they were read."""
-    files = {name: index for index, name in enumerate(dict.fromkeys(each.file for each in objects))}
+    files = {name: index for index, name in enumerate({each.file: None for each in objects})}
 
     def place(problem: Problem) -> tuple[int, int, int]:
         where = problem.location

@@ -9,7 +9,7 @@ from labkit.manifest import kinds
 from labkit.manifest.addresses import ipv4
 from labkit.manifest.loaded import Loaded
 from labkit.manifest.problems import Finding, Path, Problem
-from labkit.manifest.scope import Scope, key_of, replicas
+from labkit.manifest.scope import Scope, key_of, lab_of, replicas
 
 K = TypeVar("K")
 Claim = tuple[K, str, Loaded, Path]
@@ -46,23 +46,29 @@ def _names(objects: Sequence[Loaded]) -> Iterator[Claim[tuple[str, str, str]]]:
 
 
 def _hosts(objects: Sequence[Loaded], scope: Scope) -> Iterator[Claim[str]]:
-    """Names that reports print. Hosts against each other, Pods against Pods: seen to elsewhere."""
-    lab = next((loaded for loaded in objects if loaded.kind == "Lab"), None)
-    if lab:
-        for field, hosts in (("nodes", scope.nodes), ("clients", scope.clients)):
-            for index, name in enumerate(dict.fromkeys(hosts)):
-                yield name, f"the name {name}", lab, ("spec", field, index, "name")
+    """Names that reports print. Hosts against each other and Pods against Pods: seen to before."""
+    claimed: set[str] = set()
+    lab = lab_of(objects)
+    hosts = [("nodes", *each) for each in enumerate(scope.nodes)]
+    hosts += [("clients", *each) for each in enumerate(scope.clients)]
+    for field, index, name in hosts:
+        if name not in claimed:
+            yield name, f"the name {name}", lab, ("spec", field, index, "name")
+        claimed.add(name)
     seen: set[tuple[str, str]] = set()
     for loaded in objects:
-        value, key = loaded.value, key_of(loaded)
-        if (loaded.kind, key.shown) in seen:
-            continue
-        seen.add((loaded.kind, key.shown))
-        shown = [key.shown] if isinstance(value, kinds.Pod) else []
-        if isinstance(value, kinds.Workload):
-            shown = [pod.key.shown for pod in replicas(key, value)]
-        for name in shown:
-            yield name, f"the pod name {name}", loaded, ("metadata", "name")
+        identity = (loaded.kind, key_of(loaded).shown)
+        if identity not in seen:
+            for name in _pod_names(loaded):
+                yield name, f"the pod name {name}", loaded, ("metadata", "name")
+        seen.add(identity)
+
+
+def _pod_names(loaded: Loaded) -> list[str]:
+    key = key_of(loaded)
+    if isinstance(loaded.value, kinds.Workload):
+        return [pod.key.shown for pod in replicas(key, loaded.value)]
+    return [key.shown] if loaded.kind == "Pod" and key.name else []
 
 
 def _cluster_ips(objects: Sequence[Loaded]) -> Iterator[Claim[str]]:

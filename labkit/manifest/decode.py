@@ -1,4 +1,4 @@
-"""From trees to the typed objects of `labkit.manifest.kinds`: every error at once, each in its place.
+"""From trees to the typed objects of `labkit.manifest.kinds`: every error, each in its place.
 
 A null counts as absent wherever a field may be left out, as in dumps of a cluster.
 """
@@ -6,7 +6,7 @@ A null counts as absent wherever a field may be left out, as in dumps of a clust
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cache
 from typing import Final, TypeAlias
 
@@ -18,7 +18,7 @@ from labkit.manifest.tree import Node, Scalar
 Decoded: TypeAlias = Scalar | list["Decoded"] | dict[str, "Decoded"] | Struct
 Decoder: TypeAlias = Callable[[Node, Path, list[Finding]], Decoded]
 
-_SLOPPY: Final = re.compile(r"\s*(\d{1,20}(?:\.\d{1,20}){3})(/\d{1,20})?\s*\Z", re.ASCII)
+_SLOPPY: Final = re.compile(r"\s*\d{1,20}(\.\d{1,20}){3}(/\d{1,20})?\s*\Z", re.ASCII)
 _REMEDIES: Final = {
     "port": "give a port between 1 and 65535",
     "containerPort": "give a port between 1 and 65535",
@@ -53,7 +53,7 @@ def decode(kind: type[Struct], node: Node, findings: list[Finding]) -> Struct | 
     return found
 
 
-@cache
+@cache  # type: ignore[misc]  # functools' stub says Any
 def _decoder_of(kind: type[Struct]) -> Decoder:
     """The decoder of one kind of object, made once."""
     return _decoder(inspect.type_info(kind))
@@ -68,11 +68,19 @@ def _decoder(kind: inspect.Type) -> Decoder:
         return _mapping(kind)
     if isinstance(kind, inspect.UnionType):
         return _union(kind)
+    return _leaf(kind)
+
+
+def _leaf(kind: inspect.Type) -> Decoder:
     if isinstance(kind, inspect.LiteralType):
-        return _words(tuple(str(value) for value in kind.values))
-    if isinstance(kind, inspect.Metadata):
+        return _words(_values(kind))
+    if isinstance(kind, inspect.Metadata):  # type: ignore[misc]
         return _address(_decoder(kind.type))
     return _scalar(kind)
+
+
+def _values(kind: inspect.LiteralType) -> tuple[str, ...]:
+    return tuple(str(value) for value in kind.values)
 
 
 def _struct(kind: inspect.StructType) -> Decoder:
@@ -86,12 +94,7 @@ def _struct(kind: inspect.StructType) -> Decoder:
             findings.append(_not_a_struct(whole, node, path))
             return _BAD
         if kind.forbid_unknown_fields:
-            allowed = fields.keys() if path else fields.keys() | _HEAD
-            for name in value:
-                if name not in allowed:
-                    remedy = nearest(name, fields)
-                    where = (*path, name)
-                    findings.append(Finding(where, "there is no such field", remedy, at_key=True))
+            findings.extend(_unknown_fields(value, fields, path))
         known: dict[str, Decoded] = {}
         for name, (field, decoder) in fields.items():
             entry = value.get(name)
@@ -103,6 +106,13 @@ def _struct(kind: inspect.StructType) -> Decoder:
         return _BAD if any(each is _BAD for each in known.values()) else cls(**known)
 
     return run
+
+
+def _unknown_fields(value: Iterable[str], fields: Collection[str], path: Path) -> Iterator[Finding]:
+    for name in value:
+        if name not in fields and (path or name not in _HEAD):
+            remedy = nearest(name, fields)
+            yield Finding((*path, name), "there is no such field", remedy, at_key=True)
 
 
 def _not_a_struct(whole: str, node: Node, path: Path) -> Finding:
@@ -156,7 +166,7 @@ def _mapping(kind: inspect.DictType) -> Decoder:
 
 def _union(kind: inspect.UnionType) -> Decoder:
     """Of several types the one that the value's shape fits; null is seen to by the struct."""
-    types = [each for each in kind.types if not isinstance(each, inspect.NoneType)]
+    types = [each for each in kind.types if not isinstance(each, inspect.NoneType)]  # type: ignore[misc]
     decoders = [(each, _decoder(each)) for each in types]
 
     def run(node: Node, path: Path, findings: list[Finding]) -> Decoded:
@@ -171,7 +181,7 @@ def _union(kind: inspect.UnionType) -> Decoder:
 
 
 def _fits(kind: inspect.Type, node: Node) -> bool:
-    if isinstance(kind, inspect.Metadata):
+    if isinstance(kind, inspect.Metadata):  # type: ignore[misc]
         return _fits(kind.type, node)
     if isinstance(kind, inspect.ListType):
         return isinstance(node.value, list)
@@ -201,27 +211,26 @@ def _address(inner: Decoder) -> Decoder:
 
 def canonical(text: str) -> str:
     """An IPv4 address or CIDR without leading zeros and blanks; any other text as it is."""
-    match = _SLOPPY.match(text)
-    if match is None:
+    if not _SLOPPY.match(text):
         return text
-    address = ".".join(str(int(part)) for part in match.group(1).split("."))
-    prefix = match.group(2)
-    return f"{address}/{int(prefix[1:])}" if prefix else address
+    address, slash, prefix = text.strip().partition("/")
+    plain = ".".join(str(int(part)) for part in address.split("."))
+    return f"{plain}/{int(prefix)}" if slash else plain
 
 
 def _scalar(kind: inspect.Type) -> Decoder:
-    wanted: tuple[type, ...] = (str,)
+    wanted: type[str] | type[int] = str
     if isinstance(kind, inspect.IntType):
-        wanted = (int,)
-    elif isinstance(kind, inspect.BoolType):
-        wanted = (bool,)
+        wanted = int
+    elif isinstance(kind, inspect.BoolType):  # type: ignore[misc]
+        wanted = bool
 
     def run(node: Node, path: Path, findings: list[Finding]) -> Decoded:
         value = node.value
-        if type(value) in wanted and isinstance(value, str | int):
+        if type(value) is wanted and isinstance(value, (str, int)):
             return value
         remedy = f"give {_wanted(kind)}"
-        if wanted == (str,) and node.text:
+        if wanted is str and node.text:
             remedy = f'write it in quotes: "{quote(node.text)}"'
         findings.append(Finding(path, f"found {_found(node)}", remedy))
         return _BAD
@@ -245,13 +254,13 @@ def _found(node: Node) -> str:
 
 
 def _wanted(kind: inspect.Type) -> str:
-    if isinstance(kind, inspect.Metadata):
+    if isinstance(kind, inspect.Metadata):  # type: ignore[misc]
         return _wanted(kind.type)
     if isinstance(kind, inspect.LiteralType):
-        return " or ".join(str(value) for value in kind.values)
+        return " or ".join(_values(kind))
     return {
         inspect.IntType: "a whole number",
-        inspect.BoolType: "true or false",
+        inspect.BoolType: "true or false",  # type: ignore[misc]
         inspect.ListType: "a list",
         inspect.StructType: "a mapping of fields",
         inspect.DictType: "a mapping of names",

@@ -103,7 +103,7 @@ def _read(source: Source, found: Objects) -> None:
 
 
 def _head(source: Source) -> tuple[str, str]:
-    """apiVersion and kind; empty where they are not text."""
+    """The apiVersion and the kind; empty where they are not text."""
     given = [find(source.node, (name,)) for name in ("apiVersion", "kind")]
     texts = [str(node.value) if node and isinstance(node.value, str) else "" for node in given]
     return texts[0] or source.api_version, texts[1] or source.kind
@@ -123,24 +123,19 @@ def _not_an_object(source: Source, api_version: str, kind: str) -> Finding | Non
 
 def _wrong_kind(api_version: str, kind: str) -> Finding | None:
     group = _group(api_version)
-    if group == _OWN_GROUP or kind in OWN:
-        if kind not in OWN:
-            return Finding(("kind",), f"{_OWN_GROUP} has no {quote(kind)}", nearest(kind, OWN))
-        if api_version != kinds.LABKIT_API:
-            return _version(api_version, kind)
-        return None
-    if group not in _GROUPS:
+    if group == _OWN_GROUP and kind not in OWN:
+        return Finding(("kind",), f"{_OWN_GROUP} has no {quote(kind)}", nearest(kind, OWN))
+    if group not in _GROUPS and kind not in OWN:
         return None
     if kind in KINDS:
-        return _version(api_version, kind) if api_version != KINDS[kind][0] else None
+        right = KINDS[kind][0]
+        if api_version == right:
+            return None
+        message = f"{kind} is not in {quote(api_version)}"
+        return Finding(("apiVersion",), message, f"give {right}")
     if get_close_matches(kind, KINDS, n=1, cutoff=_TYPO):
         return Finding(("kind",), f"there is no kind {quote(kind)}", nearest(kind, KINDS))
     return None
-
-
-def _version(api_version: str, kind: str) -> Finding:
-    right = KINDS[kind][0]
-    return Finding(("apiVersion",), f"{kind} is not in {quote(api_version)}", f"give {right}")
 
 
 def _group(api_version: str) -> str:

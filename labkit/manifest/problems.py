@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from labkit.errors import ManifestError
 from labkit.manifest.location import Location
+
+T = TypeVar("T")
 
 Path = tuple[str | int, ...]
 """Fields and indexes from an object down to a value: ``("spec", "ports", 0, "port")``."""
@@ -49,7 +51,7 @@ def raise_if_any(problems: Iterable[Problem]) -> None:
     Raises:
         ManifestError: there is at least one problem.
     """
-    unique = list(dict.fromkeys(problems))
+    unique = _unique(problems)
     if not unique:
         return
     shown = unique[:MOST_PROBLEMS]
@@ -57,6 +59,14 @@ def raise_if_any(problems: Iterable[Problem]) -> None:
         rest = f"{len(unique) - len(shown)} more problems are not shown"
         shown.append(Problem(unique[-1].location, "", rest, "mend those above first"))
     raise ManifestError(shown)
+
+
+def _unique(items: Iterable[T]) -> list[T]:
+    """Each item once, in the order in which they come."""
+    seen: dict[T, bool] = {}
+    for item in items:
+        seen[item] = True
+    return list(seen)
 
 
 def dotted(path: Path) -> str:
@@ -78,7 +88,7 @@ def quote(text: str) -> str:
 
 def nearest(found: str, known: Iterable[str], *, none: str = "there are none") -> str:
     """The remedy for a name that is not known: what was likely meant, and what there is."""
-    names = list(dict.fromkeys(known))
+    names = _unique(known)
     listed = ", ".join(quote(name) for name in names[:SHOWN_NAMES])
     if len(names) > SHOWN_NAMES:
         listed += ", …"

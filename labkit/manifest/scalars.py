@@ -12,10 +12,16 @@ from typing import Final
 from labkit.manifest.tree import Scalar
 
 _WORDS: Final[dict[str, bool | None]] = {
-    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
-    **dict.fromkeys(("true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"), True),
-    **dict.fromkeys(("false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"), False),
+    word: value
+    for words, value in (
+        (" ~ null Null NULL", None),
+        ("true yes on True Yes On TRUE YES ON", True),
+        ("false no off False No Off FALSE NO OFF", False),
+    )
+    for word in words.split(" ")
 }
+_OCTAL: Final = 8
+_BASES: Final = {"x": 16, "b": 2, "o": _OCTAL}
 _FIRST_OF_NUMBER: Final = frozenset("0123456789+-.")
 _INT: Final = re.compile(r"[-+]?(0|[1-9][0-9_]*)\Z")
 _BASED: Final = re.compile(r"[-+]?0(?:x[0-9a-fA-F_]+|b[01_]+|o[0-7_]+|[0-7_]+)\Z")
@@ -29,8 +35,11 @@ def plain(text: str) -> Scalar:
     """The value of a scalar without quotes."""
     if text in _WORDS:
         return _WORDS[text]
-    if text[0] not in _FIRST_OF_NUMBER or len(text) > _LONGEST_NUMBER:
-        return text
+    number = text[0] in _FIRST_OF_NUMBER and len(text) <= _LONGEST_NUMBER
+    return _number(text) if number else text
+
+
+def _number(text: str) -> Scalar:
     if _INT.match(text):
         return int(text.replace("_", ""))
     if _BASED.match(text):
@@ -44,8 +53,9 @@ def plain(text: str) -> Scalar:
 
 def _based(text: str) -> Scalar:
     digits = text.lstrip("+-").lower()
-    base = {"0x": 16, "0b": 2, "0o": 8}.get(digits[:2], 8)
-    digits = digits[1:] if base == 8 and digits[1:2] != "o" else digits[2:]
+    base = _BASES.get(digits[1])
+    digits = digits[2:] if base else digits[1:]
     if not digits:
         return text
-    return -int(digits, base) if text.startswith("-") else int(digits, base)
+    number = int(digits, base or _OCTAL)
+    return -number if text.startswith("-") else number

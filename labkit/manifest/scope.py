@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from labkit.manifest import kinds
 from labkit.manifest.loaded import Loaded
-from labkit.manifest.tree import find
+from labkit.manifest.tree import Node, find
 
 DEFAULT_NAMESPACE = "default"
 
@@ -62,9 +62,9 @@ class Scope:
     def selected(self, namespace: str, selector: Mapping[str, str] | None) -> Iterator[PodShape]:
         """The pods that a Service's selector means."""
         for pod in self.pods.values():
-            if pod and selector and pod.key.namespace == namespace:
-                if selector.items() <= pod.labels.items():
-                    yield pod
+            here = pod is not None and pod.key.namespace == namespace
+            if pod and here and selector and selector.items() <= pod.labels.items():
+                yield pod
 
 
 def clients(lab: kinds.LabSpec) -> Sequence[kinds.LabClient]:
@@ -104,6 +104,16 @@ def build_scope(lab: kinds.Lab | None, objects: Sequence[Loaded]) -> Scope:
     return Scope(lab=lab, pods=pods, services=services)
 
 
+def lab_of(objects: Sequence[Loaded]) -> Loaded:
+    """The Lab; where a file has none, one without value at the head of the file."""
+    for loaded in objects:
+        if loaded.kind == "Lab":
+            return loaded
+    first = objects[0] if objects else Loaded("", None, Node(None, 0, 0), "<objects>")
+    nowhere = Node(None, min(first.root.line, 1), 1)
+    return Loaded("Lab", None, nowhere, first.file)
+
+
 WORKLOADS = frozenset({"Deployment", "ReplicaSet"})
 MOST_REPLICAS = 10_000
 """More pods of one workload than any machine's lab can hold; a typo must not fill the memory."""
@@ -116,7 +126,7 @@ def _shape(key: Key, value: object) -> PodShape | None:
 
 
 def replicas(key: Key, workload: kinds.Workload) -> Iterator[PodShape]:
-    """The pods that a workload stands for: ``NAME-1``, ``NAME-2``, …"""
+    """The pods that a workload stands for, named ``NAME-1``, ``NAME-2`` and so on."""
     template = workload.spec.template
     for number in range(1, min(workload.spec.replicas, MOST_REPLICAS) + 1):
         pod = Key(key.namespace, f"{key.name}-{number}")

@@ -111,9 +111,9 @@ def _events(text: str) -> Iterator[Event]:
     try:
         yield from yaml.parse(text, Loader=loader)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise Refused(line, column, *_in_words(error)) from None
+        mark = error.context_mark if error.problem_mark is None else error.problem_mark
+        at = (1, 1) if mark is None else (int(mark.line) + 1, int(mark.column) + 1)
+        raise Refused(*at, *_in_words(error)) from None
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         what = str(error).splitlines()[0] if str(error) else "unreadable"
         raise Refused(1, 1, f"this is not YAML: {what}", "mend the text") from None
@@ -125,8 +125,8 @@ def _in_words(error: yaml.MarkedYAMLError) -> tuple[str, str]:
         return "a tab where YAML wants spaces", "indent with spaces"
     if "undefined alias" in problem:
         return problem, "give the anchor before the alias"
-    context = f" {error.context}" if error.context else ""
-    place = f" in line {error.context_mark.line + 1}" if error.context_mark else ""
+    context, mark = f" {error.context}" if error.context else "", error.context_mark
+    place = "" if mark is None else f" in line {int(mark.line) + 1}"
     return f"this is not YAML: {problem}{context}{place}", "mend the text here or just above"
 
 
@@ -138,18 +138,18 @@ def _feed(composer: Composer, event: Event) -> None:
     if isinstance(event, SequenceEndEvent | MappingEndEvent):
         composer.end()
         return
-    if not isinstance(event, NodeEvent):
-        return
     mark = event.start_mark
-    line, column = mark.line + 1, mark.column + 1
+    if not isinstance(event, NodeEvent) or mark is None:
+        return
+    at = (int(mark.line) + 1, int(mark.column) + 1)
     if isinstance(event, AliasEvent):
-        composer.alias(str(event.anchor), line, column)
+        composer.alias(str(event.anchor), *at)
     elif isinstance(event, ScalarEvent):
         quoted = not event.implicit[0]
-        composer.scalar(str(event.value), event.tag, event.anchor, quoted=quoted, at=(line, column))
+        composer.scalar(str(event.value), event.tag, event.anchor, quoted=quoted, at=at)
     elif isinstance(event, SequenceStartEvent | MappingStartEvent):
         is_mapping = isinstance(event, MappingStartEvent)
-        composer.start(event.tag, event.anchor, is_mapping=is_mapping, at=(line, column))
+        composer.start(event.tag, event.anchor, is_mapping=is_mapping, at=at)
 
 
 def _problem(fault: Refused, file: str) -> Problem:

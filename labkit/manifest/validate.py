@@ -8,7 +8,7 @@ from labkit.manifest import kinds
 from labkit.manifest.conflicts import conflicts
 from labkit.manifest.loaded import Loaded
 from labkit.manifest.problems import Finding, Problem
-from labkit.manifest.scope import Scope
+from labkit.manifest.scope import Scope, lab_of
 from labkit.manifest.validate_check import check_findings
 from labkit.manifest.validate_lab import lab_findings
 from labkit.manifest.validate_pod import meta_findings, pod_findings, workload_findings
@@ -24,7 +24,20 @@ def problems_of(objects: Sequence[Loaded], scope: Scope) -> Iterator[Problem]:
     for loaded in objects:
         for finding in _findings(loaded, scope):
             yield loaded.problem(finding)
+    yield from _made_up_lab(objects, scope)
     yield from conflicts(objects, scope)
+
+
+def _made_up_lab(objects: Sequence[Loaded], scope: Scope) -> Iterator[Problem]:
+    """What is wrong with a Lab that nobody wrote: the Nodes and Services it is made from."""
+    made = scope.lab
+    if made is None or any(loaded.kind == "Lab" for loaded in objects):
+        return
+    lab = lab_of(objects)
+    for finding in lab_findings(lab, made):
+        message = f"the Lab made from this file's Nodes and Services: {finding.message}"
+        remedy = f"write a Lab of your own, and there {finding.remedy}"
+        yield lab.problem(Finding(finding.path, message, remedy))
 
 
 def _findings(loaded: Loaded, scope: Scope) -> Iterator[Finding]:
@@ -35,7 +48,7 @@ def _findings(loaded: Loaded, scope: Scope) -> Iterator[Finding]:
         yield from check_findings(value, scope)
     elif isinstance(value, kinds.Namespace | kinds.NodeObject):
         yield from meta_findings(loaded, value.metadata)
-    elif isinstance(value, kinds.Pod | kinds.Workload | kinds.Service | kinds.EndpointSlice):
+    elif isinstance(value, (kinds.Pod, kinds.Workload, kinds.Service, kinds.EndpointSlice)):
         yield from meta_findings(loaded, value.metadata)
         yield from _namespaced(loaded, value, scope)
 
@@ -52,4 +65,4 @@ def _namespaced(
     elif isinstance(value, kinds.Service):
         yield from service_findings(loaded, value, scope)
     else:
-        yield from slice_findings(loaded, value, scope)
+        yield from slice_findings(value, scope)

@@ -176,23 +176,24 @@ def _expect(expect: kinds.Expect, scope: Scope) -> Iterator[Finding]:
     for index, name in enumerate(expect.backends or ()):
         where = (*_EXPECT, "backends", index)
         yield from _unknown("pod", name, list(scope.pods), where, scope)
-    source = expect.client_source
-    if isinstance(source, str):
-        yield from _source(source, (*_EXPECT, "clientSource"), scope)
-    elif source is not None:
-        if not source:
-            message = "an empty list"
-            yield Finding(
-                (*_EXPECT, "clientSource"), message, "give preserved, a node or an address"
-            )
-        for index, word in enumerate(source):
-            yield from _source(word, (*_EXPECT, "clientSource", index), scope)
+    yield from _client_source(expect.client_source, scope)
     if expect.reply_from is not None and ipv4(expect.reply_from) is None:
         known = [*scope.pods, *scope.nodes]
         yield from _unknown("pod or node", expect.reply_from, known, (*_EXPECT, "replyFrom"), scope)
     status = expect.http_status
     if status is not None and status not in _STATUSES:
         yield Finding((*_EXPECT, "httpStatus"), f"{status} is no HTTP status", "give 100 to 599")
+
+
+def _client_source(source: str | list[str] | None, scope: Scope) -> Iterator[Finding]:
+    where: Path = (*_EXPECT, "clientSource")
+    if isinstance(source, str):
+        yield from _source(source, where, scope)
+        return
+    if source == []:
+        yield Finding(where, "an empty list", "give preserved, a node or an address")
+    for index, word in enumerate(source or ()):
+        yield from _source(word, (*where, index), scope)
 
 
 def _source(word: str, path: Path, scope: Scope) -> Iterator[Finding]:

@@ -84,7 +84,7 @@ def _matches(requirement: kinds.SelectorRequirement, labels: Mapping[str, str]) 
 
 
 def _annotations(annotations: Mapping[str, str], path: Path) -> Iterator[Finding]:
-    for name, value in annotations.items():
+    for name in annotations:
         if name.startswith(_OWN_PREFIX) and name != _READY:
             remedy = nearest(name, [_READY])
             yield Finding((*path, name), "labkit has no such annotation", remedy, at_key=True)

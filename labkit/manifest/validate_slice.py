@@ -11,7 +11,6 @@ from typing import Final
 
 from labkit.manifest import kinds, names
 from labkit.manifest.addresses import special
-from labkit.manifest.loaded import Loaded
 from labkit.manifest.problems import Finding, Path, nearest, quote
 from labkit.manifest.scope import Key, Scope
 
@@ -35,7 +34,7 @@ def is_managed(piece: kinds.EndpointSlice) -> bool:
     return piece.metadata.labels.get(MANAGED_BY) == CONTROLLER
 
 
-def slice_findings(loaded: Loaded, piece: kinds.EndpointSlice, scope: Scope) -> Iterator[Finding]:
+def slice_findings(piece: kinds.EndpointSlice, scope: Scope) -> Iterator[Finding]:
     """What is wrong with one EndpointSlice."""
     yield from _owner(piece, scope)
     if piece.address_type not in _TYPES:
@@ -50,8 +49,9 @@ def slice_findings(loaded: Loaded, piece: kinds.EndpointSlice, scope: Scope) -> 
         if port.port is not None and port.port not in _PORTS:
             remedy = "give a port between 1 and 65535"
             yield Finding((*path, "port"), f"{port.port} is no port", remedy)
-        if port.name and (remedy := names.label(port.name) or ""):
-            yield Finding((*path, "name"), f"{quote(port.name)!r} is no port name", remedy)
+        wrong = names.label(port.name) if port.name else None
+        if wrong:
+            yield Finding((*path, "name"), f"{quote(port.name)!r} is no port name", wrong)
         if port.name in seen:
             message = f"the name {quote(port.name)!r} is there twice"
             yield Finding((*path, "name"), message, "name each port differently")
