@@ -267,7 +267,7 @@ class Namespace:
             )
         )
 
-    def start_tool(self, argv: Sequence[str]) -> subprocess.Popen[bytes]:
+    def start_tool(self, argv: Sequence[str]) -> process.Process:
         """Start a short-lived tool with pipes; several nodes' tools can run at a time."""
         pipe = subprocess.PIPE
         return self.popen(argv, stdin=pipe, stdout=pipe, stderr=pipe)

@@ -16,6 +16,7 @@ from typing import IO, Final
 from labkit.errors import LabError
 
 Stream = int | IO[bytes] | None
+Process = subprocess.Popen[bytes]
 
 ENTER: Final = '[ "$PPID" = "$0" ] || exit 1; exec "$@"'
 """Go on only as the child of labkit: it may have died before the death signal was asked for."""

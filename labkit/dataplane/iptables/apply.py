@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
@@ -21,6 +20,7 @@ from labkit.dataplane.rules import Ruleset
 from labkit.errors import CommandError, KernelError, MissingFeature
 from labkit.kernel import netfilter
 from labkit.kernel.netns import Namespace
+from labkit.kernel.process import Process
 
 Backend = Literal["nft", "legacy"]
 COUNTERS: Final = (INVALID_COUNTER, LOCALHOST_COUNTER)
@@ -113,7 +113,7 @@ def choose_backend(namespace: Namespace) -> Backend:
 
 def restore(backend: Backend, changes: Sequence[Change]) -> None:
     """Feed every node's text to its own iptables-restore; all run at the same time."""
-    running: list[tuple[Change, str, subprocess.Popen[bytes]]] = []
+    running: list[tuple[Change, str, Process]] = []
     for change in changes:
         text, argv = _input(backend, change)
         if text:
@@ -131,7 +131,7 @@ def _input(backend: Backend, change: Change) -> tuple[str, list[str]]:
     return change.rules.changes_from(change.previous), [*argv, "--noflush"]
 
 
-def _finish(change: Change, text: str, process: subprocess.Popen[bytes]) -> CommandError | None:
+def _finish(change: Change, text: str, process: Process) -> CommandError | None:
     _out, err = process.communicate(text.encode())
     if not process.returncode:
         return None
