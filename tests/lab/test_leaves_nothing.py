@@ -85,7 +85,7 @@ def assert_gone(mark: str, namespaces: set[str]) -> None:
 @pytest.mark.timeout(120)
 def test_kill_9_at_50_random_moments_leaves_nothing(scenario: Path) -> None:
     before, namespaces = host.snapshot(), host.network_namespaces()
-    moments = random.Random(20)
+    moments = random.Random(20)  # noqa: S311 - moments, not secrets
     for _ in range(MOMENTS):
         mark = uuid4().hex
         process = start(mark, scenario, "scenarios/nodeport-cluster.yaml")
