@@ -2,7 +2,7 @@
 
 * LabkitError
   + ManifestError            a scenario file is wrong; carries every problem found in it
-  + UsageError               the caller asked for something that cannot be (a name that does not exist, ...)
+  + UsageError               the caller asked for something that cannot be (an unknown name)
   + MissingFeature           this kernel or machine lacks something; carries the remedy
   + LabError                 the running lab could not do what was asked
     - KernelError            the kernel refused a request

@@ -9,9 +9,8 @@ import msgspec
 import pytest
 
 from labkit.cluster.build import build_cluster
-from labkit.cluster.model import Cluster, Endpoint, ServicePortName
+from labkit.cluster.model import Cluster, Endpoint, ObjectName, ServicePortName
 from labkit.cluster.pods import interface_name
-from labkit.cluster.model import ObjectName
 from labkit.errors import UsageError
 from labkit.manifest import kinds
 
@@ -272,9 +271,7 @@ def test_an_empty_cluster_cidr_means_no_detection_of_local_traffic() -> None:
 
 def test_two_builds_of_one_scenario_are_equal() -> None:
     def build() -> Cluster:
-        return cluster(
-            pods=[pod("a")], workloads=[deployment("d", 5)], services=[service("s")]
-        )
+        return cluster(pods=[pod("a")], workloads=[deployment("d", 5)], services=[service("s")])
 
     assert build() == build()
     assert IPv4Address("10.244.1.2") in {each.address for each in build().pods}
