@@ -58,4 +58,4 @@ def command(
             if verbose:
                 for where, text in lab.logs().items():
                     click.echo(f"--- {where}\n{text}", err=True)
-    write(outputs, lambda fmt, colour: render_tables(tables, fmt, color=colour))
+    write(outputs, lambda fmt, paper: render_tables(tables, fmt, **paper._asdict()))

@@ -17,6 +17,7 @@ F = TypeVar("F", bound=Callable[..., object])
 FORMATS: Final = ("table", "markdown", "json", "junit", "html")
 DATAPLANES: Final = ("iptables", "ipvs", "nftables", "kube-proxy", "none")
 KERNELS: Final = ("auto", "host", "uml", "qemu")
+MARKS: Final = "✔✘→×…"
 
 
 class Output(NamedTuple):
@@ -24,6 +25,13 @@ class Output(NamedTuple):
 
     format: str
     file: Path | None
+
+
+class Paper(NamedTuple):
+    """What the reader of a report can show."""
+
+    color: bool
+    unicode: bool
 
 
 class OutputType(click.ParamType[Output]):
@@ -132,19 +140,29 @@ def prepare(*, rootless: bool, kernel: str) -> None:
         reexec_in_user_namespace(sys.argv[1:])
 
 
-def write(outputs: tuple[Output, ...], render: Callable[[str, bool], str]) -> None:
-    """Write each report; ``render`` takes a format and whether colour is wanted.
+def write(outputs: tuple[Output, ...], render: Callable[[str, Paper], str]) -> None:
+    """Write each report; ``render`` takes a format and what its reader can show.
 
     Raises:
         UsageError: a file cannot be written.
     """
     for output in outputs:
         if output.file is None:
-            colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-            click.echo(render(output.format, colour).rstrip("\n"))
+            click.echo(render(output.format, terminal()).rstrip("\n"))
             continue
         try:
-            text = render(output.format, False)  # noqa: FBT003 - no colour in a file
-            output.file.write_text(text.rstrip("\n") + "\n")
+            text = render(output.format, Paper(color=False, unicode=True))
+            output.file.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
         except OSError as error:
             raise UsageError(f"-o {output.format}={output.file}: {error.strerror}") from error
+
+
+def terminal() -> Paper:
+    """What stdout can show: colour on a terminal unless NO_COLOR is set, and which characters."""
+    try:
+        MARKS.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        unicode = False
+    else:
+        unicode = True
+    return Paper(color=sys.stdout.isatty() and "NO_COLOR" not in os.environ, unicode=unicode)

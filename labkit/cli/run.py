@@ -66,6 +66,6 @@ def command(
         for result in results:
             for where, text in result.logs.items():
                 click.echo(f"--- {result.scenario}: {where}\n{text}", err=True)
-    write(outputs, lambda fmt, colour: render_results(results, fmt, color=colour))
+    write(outputs, lambda fmt, paper: render_results(results, fmt, **paper._asdict()))
     sys.stdout.flush()
     return 0 if all(result.passed for result in results) else 1

@@ -17,7 +17,7 @@ from labkit.probe.table import FlowTable, Kernel
 from labkit.probe.verdict import CheckResult, ScenarioResult
 
 SUFFIXES: Final = (".yaml", ".yml")
-RULES_SOURCE: Final = "labkit's renderer, which follows kube-proxy 1.36"
+RULES_SOURCE: Final = "labkit's, after kube-proxy 1.36"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,12 +84,13 @@ def check_cells(check: CheckResult, style: Style) -> tuple[tuple[str, ...], ...]
 
 
 def check_lines(check: CheckResult, style: Style) -> tuple[tuple[str, str], ...]:
-    """Return for each source the way and what was seen: ``connected, web-1 ×20, source node2``."""
+    """Return for each source the way and what was seen.
+
+    ``connected, web-1 ×20, source 192.168.0.2 = node2``.
+    """
     return tuple(
-        (cells[0], ", ".join(each for each in (*cells[1:3], *_source_word(observation)) if each))
-        for cells, observation in zip(
-            check_cells(check, style), check.observations or [None], strict=True
-        )
+        (way, ", ".join(each for each in (outcome, answered, seen and f"source {seen}") if each))
+        for way, outcome, answered, seen in check_cells(check, style)
     )
 
 
@@ -131,11 +132,6 @@ def _flow_cells(row: FlowRow, owners: Owners, style: Style) -> tuple[str, ...]:
         counted(row.backends, style.marks, style.limit),
         _client_source(row, _known_words(row, owners), style),
     )
-
-
-def _source_word(observation: Observation | None) -> list[str]:
-    words = observation.client_sources if observation else ()
-    return [clean(f"source {' and '.join(words)}")] if words else []
 
 
 def _answered(observation: Observation, style: Style) -> str:

@@ -30,7 +30,7 @@ NAMES_SHOWN: Final = 6
 """Pods of one flow that are named; JSON names all of them."""
 NAME_WIDTH: Final = 40
 LIST_WIDTH: Final = 36
-SEEN_WIDTH: Final = 46
+SEEN_WIDTH: Final = 60
 SENTENCE_WIDTH: Final = 96
 
 NO_BREAK: Final = "\N{NO-BREAK SPACE}"

@@ -28,7 +28,7 @@ from tests.unit.report.examples import (
 RUN = """\
 demo: What it shows.
 iptables on Linux 6.18.0, rules: labkit's renderer
-  ✔  the pod sees node2    client → node2:30080  connected, web-1 ×20, source node2
+  ✔  the pod sees node2    client → node2:30080  connected, web-1 ×20, source 192.168.0.2 = node2
   ✘  a cluster IP answers  client → my-nginx     timeout
      expected connected, got timeout in 20 of 20 attempts
      scenarios/demo.yaml:51
@@ -39,7 +39,7 @@ iptables on Linux 6.18.0, rules: labkit's renderer
 RUN_ASCII = """\
 demo: What it shows.
 iptables on Linux 6.18.0, rules: labkit's renderer
-  ok    the pod sees node2    client -> node2:30080  connected, web-1 x20, source node2
+  ok    the pod sees node2    client -> node2:30080  connected, web-1 x20, source 192.168.0.2 = node2
   FAIL  a cluster IP answers  client -> my-nginx     timeout
      expected connected, got timeout in 20 of 20 attempts
      scenarios/demo.yaml:51
@@ -140,7 +140,7 @@ def test_every_source_of_a_check_has_a_line() -> None:
     )
 
     assert render_check(check).splitlines()[:2] == [
-        "  ✘  both  client → node2:30080  connected, web-1 ×20, source node2",
+        "  ✘  both  client → node2:30080  connected, web-1 ×20, source 192.168.0.2 = node2",
         "           node1 → node2:30080   timeout",
     ]
 
@@ -150,7 +150,7 @@ def test_long_names_are_wrapped_and_columns_stay() -> None:
 
     assert render_check(passing(name)) == (
         "  ✔  from the LAN a cluster IP leads nowhere:  client → node2:30080  "
-        "connected, web-1 ×20, source node2\n"
+        "connected, web-1 ×20, source 192.168.0.2 = node2\n"
         "     the router has no route for it\n"
     )
 
