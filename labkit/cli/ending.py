@@ -14,7 +14,7 @@ from typing import Final
 
 import click
 
-from labkit.errors import LabkitError
+from labkit.errors import LabkitError, ManifestError
 
 INTERRUPTED: Final = 130
 BROKEN_PIPE: Final = 141
@@ -45,9 +45,12 @@ def run_to_status(command: click.Command, arguments: Sequence[str] | None) -> in
 
 
 def complain(error: LabkitError) -> int:
-    """Print an error to stderr and return its exit status."""
-    for line in str(error).splitlines():
-        click.echo(line if ": " in line[:1] else f"labkit: {line}", err=True)
+    """Print an error to stderr and return its exit status.
+
+    Problems of a scenario file start with their place, as editors and CI systems look for it.
+    """
+    text = str(error) if isinstance(error, ManifestError) else f"labkit: {error}"
+    click.echo(text, err=True)
     return error.exit_status
 
 

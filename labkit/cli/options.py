@@ -50,7 +50,10 @@ class OutputType(click.ParamType[Output]):
             self.fail(f"{name!r} is no format; there are: {', '.join(FORMATS)}", param, ctx)
         if equals and not file:
             self.fail(f"{value!r} names no file; write {name}=FILE or {name}", param, ctx)
-        return Output(name, Path(file) if file else None)
+        path = Path(file) if file else None
+        if path and not path.parent.is_dir():
+            self.fail(f"{path.parent} is no folder; make it first", param, ctx)
+        return Output(name, path)
 
 
 output_option = click.option(

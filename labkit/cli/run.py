@@ -49,7 +49,7 @@ def command(
     """  # noqa: D301
     planes = dataplanes(dataplane)
     prepare(rootless=rootless, kernel=kernel)
-    from labkit.lab.runs import Request, run_all, scenario_files
+    from labkit.lab.runs import Request, exit_status, run_all, scenario_files
     from labkit.manifest.load import load_each
     from labkit.report import render_results
 
@@ -68,4 +68,4 @@ def command(
                 click.echo(f"--- {result.scenario}: {where}\n{text}", err=True)
     write(outputs, lambda fmt, paper: render_results(results, fmt, **paper._asdict()))
     sys.stdout.flush()
-    return 0 if all(result.passed for result in results) else 1
+    return exit_status(results)

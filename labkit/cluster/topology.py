@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from ipaddress import IPv4Address
 from typing import Final
 
 from labkit.cluster.model import (
@@ -75,9 +76,9 @@ def is_externally_accessible(service: Service, port: ServicePort) -> bool:
     return bool(port.node_port or load_balancer_ips(service) or service.external_ips)
 
 
-def load_balancer_ips(service: Service) -> tuple[str, ...]:
+def load_balancer_ips(service: Service) -> tuple[IPv4Address, ...]:
     """LoadBalancer addresses that nodes serve; ``ipMode: Proxy`` ones they do not (KEP-1860)."""
-    return tuple(str(each.ip) for each in service.ingress if each.ip_mode is IPMode.VIP)
+    return tuple(each.ip for each in service.ingress if each.ip_mode is IPMode.VIP)
 
 
 def uses_cluster_endpoints(service: Service, port: ServicePort) -> bool:

@@ -19,6 +19,8 @@ POSTROUTING: Final = "KUBE-POSTROUTING"
 MARK_MASQ: Final = "KUBE-MARK-MASQ"
 FORWARD: Final = "KUBE-FORWARD"
 PROXY_FIREWALL: Final = "KUBE-PROXY-FIREWALL"
+FIREWALL: Final = "KUBE-FIREWALL"
+"""kubelet's; kube-proxy keeps a copy, as it is kube-proxy that opens the hole which this closes."""
 CANARY: Final = "KUBE-PROXY-CANARY"
 
 

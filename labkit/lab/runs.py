@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from labkit.errors import LabError, UsageError
+from labkit.errors import LabkitError, UsageError
 from labkit.lab.lab import Lab
 from labkit.manifest.kinds import Scenario
 from labkit.probe.table import FlowTable, Kernel
@@ -49,12 +49,7 @@ def scenario_files(paths: Iterable[Path]) -> list[Path]:
 
 
 def run_all(requests: Sequence[Request], *, jobs: int) -> list[ScenarioResult]:
-    """Run every request, at most ``jobs`` at a time; results in the order of the requests.
-
-    Raises:
-        MissingFeature: this machine lacks something that a lab needs.
-        UsageError: a lab cannot be what its file says.
-    """
+    """Run every request, at most ``jobs`` at a time; results in the order of the requests."""
     if jobs == 1 or len(requests) == 1:
         return [run_one(request) for request in requests]
     with ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="labkit run") as pool:
@@ -62,34 +57,37 @@ def run_all(requests: Sequence[Request], *, jobs: int) -> list[ScenarioResult]:
 
 
 def run_one(request: Request) -> ScenarioResult:
-    """Build one scenario, run its Checks or its flow table, and take it down."""
+    """Build one scenario, run its Checks or its flow table, and take it down.
+
+    What goes wrong with one scenario is its result, so that the others are not lost.
+    """
     scenario = request.scenario
     began = time.monotonic()
     logs: dict[str, str] = {}
-    lab = Lab(scenario, dataplane=request.dataplane, seed=request.seed)
-
+    dataplane = request.dataplane or scenario.lab.spec.dataplane
     def result(
         *,
         table: FlowTable | None = None,
         checks: Sequence[CheckResult] = (),
-        error: str | None = None,
+        error: LabkitError | None = None,
     ) -> ScenarioResult:
         return ScenarioResult(
             scenario=scenario.lab.metadata.name,
             path=scenario.path,
-            dataplane=lab.cluster.dataplane,
+            dataplane=dataplane,
             kernel=Kernel(kind="host", release=platform.release()),
             description=scenario.description,
-            rules=RULES_SOURCE if lab.cluster.dataplane != "none" else "none",
+            rules=RULES_SOURCE if dataplane != "none" else "none",
             elapsed_s=time.monotonic() - began,
             table=table,
             checks=tuple(checks),
-            error=error,
+            error=str(error) if error else None,
+            error_status=error.exit_status if error else 0,
             logs=logs,
         )
 
     try:
-        with lab:
+        with Lab(scenario, dataplane=request.dataplane, seed=request.seed) as lab:
             if not scenario.checks:
                 table = lab.matrix(attempts=request.attempts)
                 logs.update(lab.logs())
@@ -97,5 +95,12 @@ def run_one(request: Request) -> ScenarioResult:
             checks = lab.check(*scenario.checks, attempts=request.attempts)
             logs.update(lab.logs())
             return result(checks=checks)
-    except LabError as error:
-        return result(error=str(error))
+    except LabkitError as error:
+        return result(error=error)
+
+
+def exit_status(results: Sequence[ScenarioResult]) -> int:
+    """Return the command's status: 1 if a check differs or a lab failed, else the worst error's."""
+    if any(not result.passed and result.error_status <= 1 for result in results):
+        return 1
+    return min((result.error_status for result in results if result.error_status), default=0)

@@ -21,8 +21,8 @@ def schema() -> dict[str, Json]:
     """
     types = [kind for _version, kind in KINDS.values()]
     # Through bytes, so that msgspec's Any becomes a type.
-    raw = json.encode(json.schema_components(types, ref_template=_REF))  # type: ignore[misc]
-    _refs, definitions = json.decode(raw, type=tuple[object, dict[str, dict[str, object]]])
+    raw = json.encode(json.schema_components(types, ref_template=_REF)[1])  # type: ignore[misc]
+    definitions = json.decode(raw, type=dict[str, dict[str, object]])
     whole = {kind.__name__ for kind in types}
     parts: dict[str, Json] = {name: _plain(part) for name, part in definitions.items()}
     documents: dict[str, Json] = {

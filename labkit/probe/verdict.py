@@ -100,6 +100,8 @@ class ScenarioResult:
     table: FlowTable | None = None
     error: str | None = None
     """Why the lab could not be built or probed."""
+    error_status: int = 0
+    """The exit status that goes with the error."""
     logs: Mapping[str, str] = field(default_factory=dict)
     """What programs in pods printed, by ``pod/container``."""
     elapsed_s: float = 0.0

@@ -16,6 +16,7 @@ from labkit.cluster.model import Cluster, Node
 from labkit.dataplane.base import Change
 from labkit.dataplane.iptables.render import INVALID_COUNTER, render, render_cni_only
 from labkit.dataplane.iptables.service import LOCALHOST_COUNTER
+from labkit.dataplane.node_addresses import serves_localhost
 from labkit.dataplane.rules import Ruleset
 from labkit.errors import CommandError, KernelError, MissingFeature
 from labkit.kernel import netfilter
@@ -51,7 +52,7 @@ class IptablesPlane:
 
     def sysctls(self, cluster: Cluster) -> Mapping[str, str]:
         """NodePorts on localhost need packets from 127.0.0.1 to be routed."""
-        if not cluster.kube_proxy.localhost_node_ports:
+        if not serves_localhost(cluster.kube_proxy):
             return {}
         return {"net/ipv4/conf/all/route_localnet": "1"}
 

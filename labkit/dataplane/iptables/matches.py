@@ -22,12 +22,18 @@ def comment(text: str) -> str:
 
 
 def to_port(
-    address: IPv4Address | str, protocol: Protocol, port: int, *, said: str, source: str = ""
+    address: IPv4Address,
+    protocol: Protocol,
+    port: int,
+    *,
+    said: str,
+    unless: LocalDetector | None = None,
 ) -> str:
-    """Match an address and port."""
-    start = f"{source} " if source else ""
+    """Match an address and port; with ``unless`` only traffic that is not the pods' own."""
     kind = protocol.lower()
-    return f"{start}-d {address}/32 -p {kind} {comment(said)} -m {kind} --dport {port}"
+    source = f"! {unless.source} " if unless and unless.source else ""
+    interface = f"! {unless.interface} " if unless and unless.interface else ""
+    return f"{source}-d {address}/32 {interface}-p {kind} {comment(said)} -m {kind} --dport {port}"
 
 
 def local_address_port(protocol: Protocol, port: int, *, said: str) -> str:
@@ -45,37 +51,37 @@ def one_in(count: int) -> str:
     return f"-m statistic --mode random --probability {steps / PROBABILITY_STEPS:.11f}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LocalDetector:
-    """How pods' traffic is told from other traffic; an empty match if it cannot be.
+    """How pods' traffic is told from other traffic: by source or by interface, or not at all.
 
     Source: kubernetes v1.36 pkg/proxy/util/localdetector.go.
     """
 
-    match: str
+    source: str = ""
+    interface: str = ""
 
     @property
     def is_implemented(self) -> bool:
         """Whether there is a way to tell."""
-        return bool(self.match)
+        return bool(self.source or self.interface)
 
     @property
     def if_local(self) -> str:
         """Match pods' traffic."""
-        return self.match
-
-    @property
-    def if_not_local(self) -> str:
-        """Match all other traffic."""
-        return f"! {self.match}"
+        return self.source or self.interface
 
 
 def local_detector(config: KubeProxy, node: Node) -> LocalDetector:
     """Return the detector that kube-proxy's configuration asks for."""
-    if config.detect_local_mode is DetectLocalMode.NODE_CIDR:
-        return LocalDetector(f"-s {node.pod_cidr}")
-    if config.detect_local_mode is DetectLocalMode.BRIDGE_INTERFACE:
-        return LocalDetector(f"-i {config.bridge_interface}")
-    if config.detect_local_mode is DetectLocalMode.INTERFACE_NAME_PREFIX:
-        return LocalDetector(f"-i {config.interface_name_prefix}+")
-    return LocalDetector(f"-s {config.cluster_cidr}" if config.cluster_cidr else "")
+    match config.detect_local_mode:
+        case DetectLocalMode.NODE_CIDR:
+            return LocalDetector(source=f"-s {node.pod_cidr}")
+        case DetectLocalMode.BRIDGE_INTERFACE:
+            return LocalDetector(interface=f"-i {config.bridge_interface}")
+        case DetectLocalMode.INTERFACE_NAME_PREFIX:
+            return LocalDetector(interface=f"-i {config.interface_name_prefix}+")
+        case DetectLocalMode.CLUSTER_CIDR if config.cluster_cidr:
+            return LocalDetector(source=f"-s {config.cluster_cidr}")
+        case _:
+            return LocalDetector()

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from labkit.cluster.model import Cluster, KubeProxy, Node
+from labkit.cluster.model import Cluster, Node
 from labkit.cluster.topology import categorize, is_proxied
 from labkit.dataplane import names
 from labkit.dataplane.cni import masquerade_rules
 from labkit.dataplane.iptables.matches import comment, local_detector
 from labkit.dataplane.iptables.service import Chains, Options, PortRules
+from labkit.dataplane.node_addresses import LOOPBACK_NETWORK, node_port_addresses
 from labkit.dataplane.rules import Ruleset, table
 
 LARGE_CLUSTER_ENDPOINTS: Final = 1000
@@ -31,6 +32,7 @@ FILTER_JUMPS: Final[Mapping[str, tuple[str, ...]]] = {
         f"{NEW} {comment('kubernetes load balancer firewall')} -j {names.PROXY_FIREWALL}",
         f"{comment('kubernetes health check service ports')} -j {names.NODEPORTS}",
         EXTERNAL_JUMP,
+        f"-j {names.FIREWALL}",
     ),
     "FORWARD": (
         f"{NEW} {comment('kubernetes load balancer firewall')} -j {names.PROXY_FIREWALL}",
@@ -41,8 +43,15 @@ FILTER_JUMPS: Final[Mapping[str, tuple[str, ...]]] = {
     "OUTPUT": (
         f"{NEW} {comment('kubernetes load balancer firewall')} -j {names.PROXY_FIREWALL}",
         f"{NEW} {comment('kubernetes service portals')} -j {names.SERVICES}",
+        f"-j {names.FIREWALL}",
     ),
 }
+MARTIANS: Final = (
+    f"! -s {LOOPBACK_NETWORK} -d {LOOPBACK_NETWORK} {comment('block incoming localnet connections')}"
+    " -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP"
+)
+"""route_localnet, which NodePorts on localhost need, opens 127.0.0.0/8 to neighbours; this closes
+it again (kubernetes#90259)."""
 NAT_JUMPS: Final[Mapping[str, tuple[str, ...]]] = {
     "PREROUTING": (f"{comment('kubernetes service portals')} -j {names.SERVICES}",),
     "OUTPUT": (f"{comment('kubernetes service portals')} -j {names.SERVICES}",),
@@ -58,27 +67,8 @@ def render(cluster: Cluster, node: Node, *, nfacct: bool = True) -> Ruleset:
         node: whose rules.
         nfacct: whether the kernel counts by nfacct; kube-proxy leaves those matches out without.
     """
-    config = cluster.kube_proxy
-    options = Options(
-        node=node,
-        config=config,
-        detector=local_detector(config, node),
-        nfacct=nfacct,
-        comments=sum(map(len, cluster.endpoints.values())) <= LARGE_CLUSTER_ENDPOINTS,
-    )
-    out = Chains()
-    for service, port in cluster.service_ports():
-        if is_proxied(service) and service.cluster_ip:
-            known = cluster.endpoints.get(service.port_name(port), ())
-            PortRules(
-                service=service,
-                port=port,
-                cluster_ip=service.cluster_ip,
-                endpoints=categorize(service, port, known, node),
-                options=options,
-                out=out,
-            ).write()
-    out.nat[names.SERVICES] += _node_port_jumps(config, node)
+    out = _service_rules(cluster, node, nfacct=nfacct)
+    mark = f"{cluster.kube_proxy.masquerade_mark:#x}"
     filter_chains = {
         **FILTER_JUMPS,
         names.CANARY: (),
@@ -86,7 +76,8 @@ def render(cluster: Cluster, node: Node, *, nfacct: bool = True) -> Ruleset:
         names.EXTERNAL_SERVICES: (),
         names.NODEPORTS: (),
         names.PROXY_FIREWALL: (),
-        names.FORWARD: _forward(config, nfacct=nfacct),
+        names.FORWARD: _forward(mark, nfacct=nfacct),
+        names.FIREWALL: (MARTIANS,) if cluster.kube_proxy.localhost_node_ports else (),
         **out.filter,
     }
     nat_chains = {
@@ -94,8 +85,8 @@ def render(cluster: Cluster, node: Node, *, nfacct: bool = True) -> Ruleset:
         "POSTROUTING": (*NAT_JUMPS["POSTROUTING"], *masquerade_rules(cluster)),
         names.CANARY: (),
         names.NODEPORTS: (),
-        names.MARK_MASQ: (f"-j MARK --set-xmark {_mark(config)}/{_mark(config)}",),
-        names.POSTROUTING: _postrouting(cluster),
+        names.MARK_MASQ: (f"-j MARK --set-xmark {mark}/{mark}",),
+        names.POSTROUTING: _postrouting(mark, without=WITHOUT_MASQUERADE in cluster.without),
         **out.nat,
     }
     return Ruleset(
@@ -112,26 +103,50 @@ def render_cni_only(cluster: Cluster) -> Ruleset:
     return Ruleset((table("nat", {"POSTROUTING": masquerade_rules(cluster)}),))
 
 
-def _node_port_jumps(config: KubeProxy, node: Node) -> Iterator[str]:
+def _service_rules(cluster: Cluster, node: Node, *, nfacct: bool) -> Chains:
+    """The rules of every Service port, and the chains that list them."""
+    ports = [
+        (service, port, service.cluster_ip, cluster.endpoints.get(service.port_name(port), ()))
+        for service, port in cluster.service_ports()
+        if service.cluster_ip and is_proxied(service)
+    ]
+    options = Options(
+        node=node,
+        config=cluster.kube_proxy,
+        detector=local_detector(cluster.kube_proxy, node),
+        nfacct=nfacct,
+        comments=sum(len(known) for *_, known in ports) <= LARGE_CLUSTER_ENDPOINTS,
+    )
+    out = Chains()
+    for service, port, cluster_ip, known in ports:
+        PortRules(
+            service=service,
+            port=port,
+            cluster_ip=cluster_ip,
+            endpoints=categorize(service, port, known, node),
+            options=options,
+            out=out,
+        ).write()
+    out.nat[names.SERVICES] += _node_port_jumps(cluster, node)
+    return out
+
+
+def _node_port_jumps(cluster: Cluster, node: Node) -> Iterator[str]:
     """The last rules of KUBE-SERVICES: what is for the node itself may be a NodePort."""
     said = comment("kubernetes service nodeports; NOTE: this must be the last rule in this chain")
-    if not config.node_port_addresses:
-        loopback = "" if config.localhost_node_ports else "! -d 127.0.0.0/8 "
+    addresses = node_port_addresses(cluster, node)
+    if addresses is None:
+        loopback = "" if cluster.kube_proxy.localhost_node_ports else f"! -d {LOOPBACK_NETWORK} "
         yield f"{loopback}{said} -m addrtype --dst-type LOCAL -j {names.NODEPORTS}"
         return
-    own = [node.address, node.bridge_ip]
-    for address in own:
-        if any(address in cidr for cidr in config.node_port_addresses):
-            yield f"-d {address}/32 {said} -j {names.NODEPORTS}"
-    if config.localhost_node_ports and any(cidr.is_loopback for cidr in config.node_port_addresses):
-        yield f"-d 127.0.0.1/32 {said} -j {names.NODEPORTS}"
+    for address in addresses:
+        yield f"-d {address}/32 {said} -j {names.NODEPORTS}"
 
 
-def _forward(config: KubeProxy, *, nfacct: bool) -> tuple[str, ...]:
+def _forward(mark: str, *, nfacct: bool) -> tuple[str, ...]:
     # An out-of-window packet that is forwarded untranslated draws a RST on a healthy connection
-    # (kubernetes#74839).
+    # (kubernetes#74839). iptables-save prints two spaces here.
     counter = f"-m nfacct --nfacct-name  {INVALID_COUNTER} " if nfacct else ""
-    mark = _mark(config)
     said = comment("kubernetes forwarding rules")
     replies = comment("kubernetes forwarding conntrack rule")
     return (
@@ -141,18 +156,14 @@ def _forward(config: KubeProxy, *, nfacct: bool) -> tuple[str, ...]:
     )
 
 
-def _postrouting(cluster: Cluster) -> tuple[str, ...]:
-    mark = _mark(cluster.kube_proxy)
+def _postrouting(mark: str, *, without: bool) -> tuple[str, ...]:
+    """SNAT for what carries the mark; ``without`` leaves it out, to show what it is for."""
     rules = (
         f"-m mark ! --mark {mark}/{mark} -j RETURN",
         # The mark goes before the packet meets an overlay and comes by here a second time.
         f"-j MARK --set-xmark {mark}/0x0",
     )
-    if WITHOUT_MASQUERADE in cluster.without:
+    if without:
         return rules
     said = comment("kubernetes service traffic requiring SNAT")
     return (*rules, f"{said} -j MASQUERADE --random-fully")
-
-
-def _mark(config: KubeProxy) -> str:
-    return f"{config.masquerade_mark:#x}"

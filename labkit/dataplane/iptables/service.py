@@ -165,7 +165,7 @@ class PortRules:
                 match = to_port(address, self.port.protocol, self.port.port, said=said)
                 self.out.nat[names.SERVICES].append(f"{match} -j {self._ext_chain}")
             if not self._external:
-                self._refuse_external(str(address))
+                self._refuse_external(address)
 
     def _load_balancer_ips(self) -> None:
         for address in load_balancer_ips(self.service):
@@ -181,7 +181,7 @@ class PortRules:
             if not self._external:
                 self._refuse_external(address)
 
-    def _refuse_external(self, address: str) -> None:
+    def _refuse_external(self, address: IPv4Address) -> None:
         said, target = self._refusal
         match = to_port(address, self.port.protocol, self.port.port, said=said)
         self.out.filter[names.EXTERNAL_SERVICES].append(f"{match} -j {target}")
@@ -218,17 +218,13 @@ class PortRules:
         config, detector = self.options.config, self.options.detector
         if not config.masquerade_all and not detector.is_implemented:
             return
-        source = "" if config.masquerade_all else detector.if_not_local
-        # iptables-save prints the interface after the addresses.
-        source, interface = ("", f"{source} ") if "-i " in source else (source, "")
         match = to_port(
             self.cluster_ip,
             self.port.protocol,
             self.port.port,
             said=f"{self._name} cluster IP",
-            source=source,
+            unless=None if config.masquerade_all else detector,
         )
-        match = match.replace("/32 -p ", f"/32 {interface}-p ", 1)
         self.out.nat[self._internal_chain].append(f"{match} -j {names.MARK_MASQ}")
 
     def _external_chain(self) -> None:
