@@ -21,7 +21,7 @@ from labkit.dataplane.rules import Ruleset
 from labkit.errors import CommandError, KernelError, MissingFeature
 from labkit.kernel import netfilter
 from labkit.kernel.netns import Namespace
-from labkit.kernel.process import Process
+from labkit.kernel.together import Tool, run_together
 
 Backend = Literal["nft", "legacy"]
 COUNTERS: Final = (INVALID_COUNTER, LOCALHOST_COUNTER)
@@ -113,43 +113,37 @@ def choose_backend(namespace: Namespace) -> Backend:
 
 
 def restore(backend: Backend, changes: Sequence[Change]) -> None:
-    """Feed every node's text to its own iptables-restore; all run at the same time."""
-    running: list[tuple[Change, str, Process]] = []
-    for change in changes:
-        text, argv = _input(backend, change)
-        if text:
-            running.append((change, text, change.namespace.start_tool(argv)))
-    failures = [failure for each in running if (failure := _finish(*each))]
+    """Give every node's text to its own iptables-restore; all run at the same time.
+
+    Raises:
+        CommandError: the first refusal, with the line of the input that it is about. Tables that
+            were committed before that line stay; installing the same rules again mends the rest.
+    """
+    tools = [_tool(backend, change) for change in changes]
+    failures = run_together([tool for tool in tools if tool.stdin])
     if failures:
-        raise failures[0]
+        raise _with_line(failures[0])
 
 
-def _input(backend: Backend, change: Change) -> tuple[str, list[str]]:
-    argv = [f"iptables-{backend}-restore"]
+def _tool(backend: Backend, change: Change) -> Tool:
+    argv = (f"iptables-{backend}-restore",)
     if change.previous is None:
         # The tables are the lab's own. With --noflush, new chains would cost quadratic time.
-        return change.rules.text(), argv
-    return change.rules.changes_from(change.previous), [*argv, "--noflush"]
+        return Tool(change.namespace, argv, change.rules.text())
+    update = change.rules.changes_from(change.previous)
+    return Tool(change.namespace, (*argv, "--noflush"), update)
 
 
-def _finish(change: Change, text: str, process: Process) -> CommandError | None:
-    _out, err = process.communicate(text.encode())
-    if not process.returncode:
-        return None
-    said = err.decode(errors="replace").strip()
-    return CommandError(
-        [str(each) for each in process.args] if isinstance(process.args, list) else [],
-        where=change.namespace.name,
-        returncode=process.returncode,
-        stderr=said + _quote(said, text),
-        stdin=text,
-    )
-
-
-def _quote(said: str, text: str) -> str:
-    """The line of the input that iptables-restore complains about."""
-    found = LINE_NUMBER.search(said)
-    lines = text.splitlines()
+def _with_line(error: CommandError) -> CommandError:
+    """The same error with the line of the input that iptables-restore names by its number only."""
+    found = LINE_NUMBER.search(error.stderr)
+    lines = error.stdin.splitlines()
     if not found or not 0 < int(found[1]) <= len(lines):
-        return ""
-    return f"\n  line {found[1]}: {lines[int(found[1]) - 1]}"
+        return error
+    return CommandError(
+        error.argv,
+        where=error.where,
+        returncode=error.returncode,
+        stderr=f"{error.stderr}\n  line {found[1]}: {lines[int(found[1]) - 1]}",
+        stdin=error.stdin,
+    )

@@ -47,8 +47,9 @@ FILTER_JUMPS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
 }
 MARTIANS: Final = (
-    f"! -s {LOOPBACK_NETWORK} -d {LOOPBACK_NETWORK} {comment('block incoming localnet connections')}"
-    " -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP"
+    f"! -s {LOOPBACK_NETWORK} -d {LOOPBACK_NETWORK} "
+    f"{comment('block incoming localnet connections')} "
+    "-m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP"
 )
 """route_localnet, which NodePorts on localhost need, opens 127.0.0.0/8 to neighbours; this closes
 it again (kubernetes#90259)."""
