@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import errno
-import shutil
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from labkit.kernel import netfilter, netlink
 from labkit.kernel.netlink import Request
 from labkit.kernel.netns import Edge, Namespace
 from labkit.kernel.rootless import why_no_user_namespace
+from labkit.kernel.tools import which
 
 CHAIN: Final = "LABKIT-TRY"
 IPPROTO_SCTP: Final = 132
@@ -219,7 +219,7 @@ def _tools(*names: str) -> Callable[[Namespace], str]:
 
 
 def _need_tool(name: str) -> None:
-    if shutil.which(name) is None:
+    if which(name) is None:
         raise FileNotFoundError(errno.ENOENT, f"{name} is not on PATH")
 
 

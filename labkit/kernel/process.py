@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import IO, Final
 
 from labkit.errors import LabError
+from labkit.kernel.tools import search_path
 
 Stream = int | IO[bytes] | None
 Process = subprocess.Popen[bytes]
@@ -61,7 +62,7 @@ def start(
     try:
         return subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", *inside, "--", *shell, *argv],
-            env={**os.environ, **env} if env else None,
+            env={**os.environ, "PATH": search_path(), **(env or {})},
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,

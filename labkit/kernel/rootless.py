@@ -6,7 +6,6 @@ Source: user_namespaces(7), unshare(1).
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from labkit.errors import MissingFeature
+from labkit.kernel.tools import which
 
 MARK: Final = "LABKIT_ROOTLESS"
 """Set in the environment of the process inside, so that it does not do it again."""
@@ -46,7 +46,7 @@ def is_inside() -> bool:
 
 def why_no_user_namespace() -> MissingFeature | None:
     """Return why a user namespace cannot be made here, with the remedy; None if it can be."""
-    if shutil.which(UNSHARE[0]) is None:
+    if which(UNSHARE[0]) is None:
         return MissingFeature(
             "user namespaces",
             found="unshare is not on PATH",

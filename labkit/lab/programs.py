@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import tempfile
 import time
@@ -13,6 +12,7 @@ from typing import IO, Final
 from labkit.cluster.model import Container, Pod, Protocol
 from labkit.errors import LabError, UsageError
 from labkit.kernel.netns import Namespace
+from labkit.kernel.tools import which
 
 START_DEADLINE_S: Final = 10.0
 """How long a program may take to listen on the ports that its container declares."""
@@ -30,7 +30,7 @@ class Program:
         self.container = container
         self._namespace = namespace
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
-        if shutil.which(container.command[0]) is None:
+        if which(container.command[0]) is None:
             raise UsageError(
                 f"pod {pod.name}: command {container.command[0]} is no program of this machine;"
                 " install it, or leave command out for the built-in responder"

@@ -1,0 +1,23 @@
+"""Where programs are looked for: on PATH, and where Debian keeps those for root.
+
+An ordinary user's PATH has no /usr/sbin, and iptables is there; in a user namespace it works.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import Final
+
+FOR_ROOT: Final = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+
+
+def search_path() -> str:
+    """PATH with the folders for root at its end."""
+    given = os.environ.get("PATH", os.defpath)
+    return os.pathsep.join((given, *FOR_ROOT))
+
+
+def which(name: str) -> str | None:
+    """The full path of a program, or None."""
+    return shutil.which(name, path=search_path())
