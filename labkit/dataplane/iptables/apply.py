@@ -7,7 +7,6 @@ counters that are made first.
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
@@ -22,6 +21,7 @@ from labkit.errors import CommandError, KernelError, MissingFeature
 from labkit.kernel import netfilter
 from labkit.kernel.netns import Namespace
 from labkit.kernel.together import Tool, run_together
+from labkit.kernel.tools import which
 
 Backend = Literal["nft", "legacy"]
 COUNTERS: Final = (INVALID_COUNTER, LOCALHOST_COUNTER)
@@ -103,9 +103,9 @@ def choose_backend(namespace: Namespace) -> Backend:
     Raises:
         MissingFeature: neither can be used.
     """
-    if shutil.which("iptables-nft-restore") and netfilter.has_nf_tables(namespace):
+    if which("iptables-nft-restore") and netfilter.has_nf_tables(namespace):
         return "nft"
-    if shutil.which("iptables-legacy-restore"):
+    if which("iptables-legacy-restore"):
         return "legacy"
     raise MissingFeature(
         "iptables", found="iptables-restore is not on PATH", remedy="apt-get install iptables"
