@@ -8,10 +8,15 @@ from labkit.errors import UsageError
 
 if TYPE_CHECKING:
     from labkit.dataplane.base import DataPlane
+    from labkit.dataplane.iptables.apply import Backend
 
 
-def data_plane(name: str) -> DataPlane:
+def data_plane(name: str, *, backend: Backend | None = None) -> DataPlane:
     """Return a data plane by the Lab's word for it.
+
+    Args:
+        name: ``iptables`` or ``none``.
+        backend: which iptables-restore to use; None for the one that the kernel has.
 
     Raises:
         UsageError: this version of labkit does not have it.
@@ -19,7 +24,7 @@ def data_plane(name: str) -> DataPlane:
     from labkit.dataplane.iptables.apply import IptablesPlane, NoPlane
 
     if name == "iptables":
-        return IptablesPlane()
+        return IptablesPlane(backend=backend)
     if name == "none":
-        return NoPlane()
+        return NoPlane(backend=backend)
     raise UsageError(f"data plane {name} is not in this version of labkit; it has: iptables, none")

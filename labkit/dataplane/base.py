@@ -45,6 +45,14 @@ class DataPlane(Protocol):
         """Install rules on nodes, all at the same time.
 
         Raises:
-            CommandError: a tool refused them; its node has what it had before.
+            CommandError: a tool refused them; tables that it had committed by then stay.
+        """
+        ...
+
+    def clean_up(self, cluster: Cluster, namespaces: Sequence[Namespace]) -> None:
+        """Make nodes forget what a change of a running lab has left behind in their kernel.
+
+        Raises:
+            KernelError: the kernel refused.
         """
         ...

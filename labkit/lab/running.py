@@ -76,6 +76,7 @@ class Running:
                 self._world.add_pod(pod)
         self._start(new)
         self._install()
+        self._plane.clean_up(cluster, [self.namespace(node.name) for node in cluster.nodes])
         self._serve_health_checks()
 
     def observe(self, flows: Sequence[Flow], *, attempts: int | None) -> list[Observation]:

@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 from labkit.cluster.model import Cluster, Node
 from labkit.dataplane.base import Change
+from labkit.dataplane.conntrack import forget_stale_flows
 from labkit.dataplane.iptables.render import INVALID_COUNTER, render, render_cni_only
 from labkit.dataplane.iptables.service import LOCALHOST_COUNTER
 from labkit.dataplane.node_addresses import serves_localhost
@@ -72,6 +73,10 @@ class IptablesPlane:
                     netfilter.ensure_nfacct(change.namespace, COUNTERS)
         restore(self.backend or "nft", changes)
 
+    def clean_up(self, cluster: Cluster, namespaces: Sequence[Namespace]) -> None:
+        """Forget UDP flows to endpoints that are gone."""
+        forget_stale_flows(cluster, namespaces)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoPlane:
@@ -95,6 +100,9 @@ class NoPlane:
     def apply(self, changes: Sequence[Change]) -> None:
         """Install the CNI's rule."""
         restore(self.backend or "nft", changes)
+
+    def clean_up(self, cluster: Cluster, namespaces: Sequence[Namespace]) -> None:
+        """Nothing: no flow was ever translated."""
 
 
 def choose_backend(namespace: Namespace) -> Backend:
