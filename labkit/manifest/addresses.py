@@ -64,7 +64,7 @@ def _no_address(text: str) -> str:
     try:
         ip_address(text)
     except ValueError:
-        return f"{quote(text)!r} is no address"
+        return f"'{quote(text)}' is no address"
     return f"{quote(text)} is IPv6, which this version does not have"
 
 
@@ -72,7 +72,7 @@ def _no_range(text: str) -> str:
     try:
         network = ip_network(text, strict=False)
     except ValueError:
-        return f"{quote(text)!r} is no range"
+        return f"'{quote(text)}' is no range"
     if isinstance(network, IPv4Network):
-        return f"{quote(text)!r} is no range in CIDR form"
+        return f"'{quote(text)}' is no range in CIDR form"
     return f"{quote(text)} is IPv6, which this version does not have"

@@ -24,6 +24,7 @@ def assemble(
     description: str = "",
     ignored: Sequence[str] = (),
     problems: Sequence[Problem] = (),
+    settled: Sequence[Loaded] = (),
 ) -> kinds.Scenario:
     """Return the scenario that ``objects`` make.
 
@@ -33,6 +34,7 @@ def assemble(
         description: the comment at its head.
         ignored: what was left out already, in words.
         problems: what reading the objects found.
+        settled: objects that are validated no more: Checks of a lab that has changed since.
 
     Raises:
         ManifestError: something is wrong; carries ``problems`` and all that validation finds.
@@ -40,7 +42,7 @@ def assemble(
     kept, doubles = without_doubles(objects)
     lab = _lab(kept, path)
     scope = build_scope(lab, kept)
-    found = [*problems, *_several_labs(kept), *problems_of(kept, scope)]
+    found = [*problems, *_several_labs(kept), *problems_of(kept, scope, settled)]
     raise_if_any(_in_order(found, objects))
     if lab is None:
         raise LabkitError("a Lab that could not be decoded was reported by nobody")
@@ -55,7 +57,7 @@ def assemble(
         path=path,
         description=description,
         ignored=(*ignored, *doubles),
-        objects=tuple(objects),
+        objects=tuple(kept),
     )
 
 

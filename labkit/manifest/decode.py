@@ -248,7 +248,7 @@ def _found(node: Node) -> str:
     if isinstance(value, list):
         return "a list"
     if isinstance(value, str):
-        return f"the text {quote(value)!r}"
+        return f"the text '{quote(value)}'"
     kind = "the boolean" if isinstance(value, bool) else "the number"
     return f"{kind} {quote(node.text or str(value))}"
 

@@ -95,6 +95,9 @@ def load_objects(objects: Iterable[Mapping[str, object]]) -> Scenario:
 def with_objects(scenario: Scenario, objects: Iterable[Mapping[str, object]]) -> Scenario:
     """Return ``scenario`` with objects added; one that exists already is replaced.
 
+    The result is validated whole, but for the Checks that ``scenario`` has: what they name may
+    have gone since, and then they fail when they are run.
+
     Raises:
         ManifestError: the scenario would be wrong; carries every problem.
     """
@@ -107,7 +110,7 @@ def with_objects(scenario: Scenario, objects: Iterable[Mapping[str, object]]) ->
 def without_object(
     scenario: Scenario, kind: str, name: str, namespace: str = DEFAULT_NAMESPACE
 ) -> Scenario:
-    """Return ``scenario`` without one object. Checks that name it stay, and will fail.
+    """Return ``scenario`` without one object, validated as by `with_objects`.
 
     Raises:
         UsageError: there is no such object.
@@ -129,6 +132,7 @@ def _changed(scenario: Scenario, objects: Sequence[Loaded], new: Objects) -> Sce
         description=scenario.description,
         ignored=(*scenario.ignored, *_ignored(new)),
         problems=new.problems,
+        settled=[loaded for loaded in scenario.objects if loaded.kind == "Check"],
     )
 
 

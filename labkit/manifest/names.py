@@ -94,7 +94,7 @@ def label_findings(labels: Mapping[str, str], path: Path) -> Iterator[Finding]:
     """What is wrong with a map of labels."""
     for key, value in labels.items():
         if remedy := qualified(key):
-            message = f"{quote(key)!r} is no label key"
+            message = f"'{quote(key)}' is no label key"
             yield Finding((*path, key), message, remedy, at_key=True)
         if remedy := label_value(value):
-            yield Finding((*path, key), f"{quote(value)!r} is no label value", remedy)
+            yield Finding((*path, key), f"'{quote(value)}' is no label value", remedy)

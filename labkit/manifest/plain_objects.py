@@ -11,8 +11,8 @@ from labkit.manifest.problems import Path, Problem, dotted, quote
 from labkit.manifest.tree import Entry, Node, Value
 
 DEEPEST: Final = 100
-MOST_VALUES: Final = 1_000_000
-"""Values in one object: two lists inside one another twice each would be 2**100."""
+MOST_VALUES: Final = 4_000_000
+"""Values in one object: a list that holds another twice, and so on, is 2**100 values."""
 _LARGEST_INT: Final = 1 << 63
 NO_LINE: Final = 0
 _REMEDY: Final = "give texts, numbers, booleans, None, lists and mappings of these"
@@ -36,8 +36,9 @@ class _Builder:
         """One value as a node; null for what is refused."""
         self._left -= 1
         if len(path) > DEEPEST or self._left < 0:
-            if not self.problems:
+            if self._left >= 0 or not self.problems:
                 self._refuse(path[:3], f"too large, or nested more than {DEEPEST} deep")
+            self._left = 0
             return _node(None)
         if isinstance(value, Mapping):
             return self._mapping(value, path)

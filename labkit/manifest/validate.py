@@ -16,12 +16,16 @@ from labkit.manifest.validate_service import service_findings
 from labkit.manifest.validate_slice import slice_findings
 
 
-def problems_of(objects: Sequence[Loaded], scope: Scope) -> Iterator[Problem]:
+def problems_of(
+    objects: Sequence[Loaded], scope: Scope, settled: Sequence[Loaded] = ()
+) -> Iterator[Problem]:
     """What is wrong with ``objects``, each rule in its place.
 
-    Objects that could not be decoded are left out; what they are named is not.
+    Objects that could not be decoded are left out; what they are named is not. Those of
+    ``settled`` are left out too.
     """
-    for loaded in objects:
+    done = set(map(id, settled))
+    for loaded in (each for each in objects if id(each) not in done):
         for finding in _findings(loaded, scope):
             yield loaded.problem(finding)
     yield from _made_up_lab(objects, scope)

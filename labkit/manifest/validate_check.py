@@ -26,7 +26,7 @@ def check_findings(check: kinds.Check, scope: Scope) -> Iterator[Finding]:
     name = check.metadata.name
     if not name.strip() or not name.isprintable() or len(name) > LONGEST_NAME:
         remedy = f"say what is checked, in one line of at most {LONGEST_NAME} characters"
-        yield Finding(("metadata", "name"), f"{quote(name)!r} is no name", remedy)
+        yield Finding(("metadata", "name"), f"'{quote(name)}' is no name", remedy)
     yield from _sources(check.spec, scope)
     yield from _target(check.spec, scope)
     attempts = check.spec.attempts
@@ -52,7 +52,7 @@ def _unknown(
     what: str, name: str, known: Sequence[str], path: Path, scope: Scope
 ) -> Iterator[Finding]:
     if name not in known and scope.complete:
-        message = f"there is no {what} {quote(name)!r} in this lab"
+        message = f"there is no {what} '{quote(name)}' in this lab"
         yield Finding(path, message, nearest(name, known))
 
 
@@ -71,7 +71,7 @@ def _target(spec: kinds.CheckSpec, scope: Scope) -> Iterator[Finding]:
         return
     if isinstance(to.port, str) and to.port.isdecimal():
         remedy = f"write the number without quotes: {quote(to.port)}"
-        yield Finding((*_TO, "port"), f"the text {quote(to.port)!r}", remedy)
+        yield Finding((*_TO, "port"), f"the text '{quote(to.port)}'", remedy)
         return
     yield from _destination(to, spec.protocol, scope)
 
@@ -97,7 +97,7 @@ def _needs_number(to: kinds.Target) -> Iterator[Finding]:
     if to.port is None:
         yield Finding(where, "required", _GIVE_PORT)
     elif isinstance(to.port, str):
-        message = f"the name {quote(to.port)!r} means nothing here"
+        message = f"the name '{quote(to.port)}' means nothing here"
         yield Finding(where, message, _GIVE_PORT)
 
 
@@ -115,7 +115,7 @@ def _pod_port(to: kinds.Target, pod: PodShape) -> Iterator[Finding]:
         message = f"pod {to.pod} declares {len(numbers)} ports"
         yield Finding(where, message, f"say which: {', '.join(known)}" if known else _GIVE_PORT)
     else:
-        message = f"pod {to.pod} declares no port {quote(to.port)!r}"
+        message = f"pod {to.pod} declares no port '{quote(to.port)}'"
         yield Finding(where, message, nearest(to.port, known, none=_GIVE_PORT))
 
 
@@ -124,7 +124,7 @@ def _service(to: kinds.Target, protocol: str, scope: Scope) -> Iterator[Finding]
     key = Key(namespace, name) if slash else Key(DEFAULT_NAMESPACE, namespace)
     if key not in scope.services:
         known = [each.shown for each in scope.services]
-        message = f"there is no Service {quote(key.shown)!r} in this lab"
+        message = f"there is no Service '{quote(key.shown)}' in this lab"
         yield Finding((*_TO, "service"), message, nearest(key.shown, known))
         return
     service = scope.services[key]
@@ -200,5 +200,5 @@ def _source(word: str, path: Path, scope: Scope) -> Iterator[Finding]:
     known = [PRESERVED, *scope.nodes]
     if word in known or ipv4(word) is not None or not scope.complete:
         return
-    message = f"{quote(word)!r} is not preserved, no node and no address"
+    message = f"'{quote(word)}' is not preserved, no node and no address"
     yield Finding(path, message, nearest(word, known))

@@ -63,7 +63,7 @@ def lab_findings(loaded: Loaded, lab: kinds.Lab) -> Iterator[Finding]:
     """What is wrong with a Lab whose nodes have been filled in."""
     spec = lab.spec
     if remedy := names.subdomain(lab.metadata.name):
-        message = f"{quote(lab.metadata.name)!r} is no Lab name"
+        message = f"'{quote(lab.metadata.name)}' is no Lab name"
         yield Finding(("metadata", "name"), message, remedy)
     if not spec.nodes or (loaded.has("spec", "nodes") and not _given(loaded, "nodes")):
         yield Finding(
@@ -77,7 +77,7 @@ def lab_findings(loaded: Loaded, lab: kinds.Lab) -> Iterator[Finding]:
     yield from _room(spec)
     yield from _kube_proxy(spec.kube_proxy)
     if port_range(lab) is None:
-        message = f"{quote(spec.node_port_range)!r} is no range of ports"
+        message = f"'{quote(spec.node_port_range)}' is no range of ports"
         yield Finding(("spec", "nodePortRange"), message, "give LOW-HIGH such as 30000-32767")
 
 
@@ -98,7 +98,7 @@ def _host_names(spec: kinds.LabSpec) -> Iterator[Finding]:
     for path, name, _address in _hosts(spec):
         where = (*path, "name")
         if remedy := names.host(name):
-            yield Finding(where, f"{quote(name)!r} is no host name", remedy)
+            yield Finding(where, f"'{quote(name)}' is no host name", remedy)
         elif name in _RESERVED:
             yield Finding(
                 where, f"{name} has a meaning of its own", f"{_RESERVED[name]}; give another"
@@ -205,7 +205,7 @@ def _routes(spec: kinds.LabSpec) -> Iterator[Finding]:
             path = ("spec", "clients", number, "routes", index)
             yield from range_findings(route.to, (*path, "to"))
             if route.via not in nodes and ipv4(route.via) is None:
-                message = f"{quote(route.via)!r} is no node of this lab and no address"
+                message = f"'{quote(route.via)}' is no node of this lab and no address"
                 yield Finding((*path, "via"), message, nearest(route.via, nodes))
 
 
@@ -214,8 +214,8 @@ def _room(spec: kinds.LabSpec) -> Iterator[Finding]:
     lan = _networks(spec).get("lan")
     if lan is None:
         return
-    texts = [address for _path, _name, address in _hosts(spec)]
-    needed = 1 + sum(1 for text in texts if text is None or ipv4(text) in lan)
+    given = [ipv4(text) if text is not None else None for _path, _name, text in _hosts(spec)]
+    needed = 1 + sum(1 for address in given if address is None or address in lan)
     free = max(lan.num_addresses - 2, 0)
     if needed > free:
         message = f"{lan} has {free} addresses for {needed} hosts, the router among them"
@@ -231,7 +231,7 @@ def _kube_proxy(proxy: kinds.LabKubeProxy) -> Iterator[Finding]:
     if bit not in _MASQUERADE_BITS:
         yield Finding((*_PROXY, "iptables", "masqueradeBit"), f"{bit} is no bit", "give 0 to 31")
     if proxy.ipvs.scheduler not in _SCHEDULERS:
-        message = f"{quote(proxy.ipvs.scheduler)!r} is no IPVS scheduler"
+        message = f"'{quote(proxy.ipvs.scheduler)}' is no IPVS scheduler"
         remedy = nearest(proxy.ipvs.scheduler, _SCHEDULERS)
         yield Finding((*_PROXY, "ipvs", "scheduler"), message, remedy)
     detect = proxy.detect_local

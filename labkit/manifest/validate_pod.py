@@ -29,9 +29,9 @@ def meta_findings(loaded: Loaded, meta: kinds.ObjectMeta) -> Iterator[Finding]:
     else:
         rule = names.label if loaded.kind in ("Namespace", "Service") else names.subdomain
         if remedy := rule(meta.name):
-            yield Finding(where, f"{quote(meta.name)!r} is no {loaded.kind} name", remedy)
+            yield Finding(where, f"'{quote(meta.name)}' is no {loaded.kind} name", remedy)
     if loaded.kind not in CLUSTER_WIDE and (remedy := names.label(meta.namespace)):
-        message = f"{quote(meta.namespace)!r} is no Namespace name"
+        message = f"'{quote(meta.namespace)}' is no Namespace name"
         yield Finding(("metadata", "namespace"), message, remedy)
     yield from names.label_findings(meta.labels, ("metadata", "labels"))
 
@@ -90,13 +90,13 @@ def _annotations(annotations: Mapping[str, str], path: Path) -> Iterator[Finding
             yield Finding((*path, name), "labkit has no such annotation", remedy, at_key=True)
     ready = annotations.get(_READY)
     if ready not in (None, "true", "false"):
-        yield Finding((*path, _READY), f"found {quote(str(ready))!r}", 'give "true" or "false"')
+        yield Finding((*path, _READY), f"found '{quote(str(ready))}'", 'give "true" or "false"')
 
 
 def _pod_spec(spec: kinds.PodSpec, path: Path, scope: Scope) -> Iterator[Finding]:
     if spec.node_name is not None and scope.lab and spec.node_name not in scope.nodes:
         where = (*path, "nodeName")
-        message = f"there is no node {quote(spec.node_name)!r} in this lab"
+        message = f"there is no node '{quote(spec.node_name)}' in this lab"
         yield Finding(where, message, nearest(spec.node_name, scope.nodes))
     if not spec.containers:
         yield Finding((*path, "containers"), "required", "list at least one container")
@@ -104,7 +104,7 @@ def _pod_spec(spec: kinds.PodSpec, path: Path, scope: Scope) -> Iterator[Finding
     for index, container in enumerate(spec.containers):
         where = (*path, "containers", index)
         if remedy := names.label(container.name):
-            message = f"{quote(container.name)!r} is no container name"
+            message = f"'{quote(container.name)}' is no container name"
             yield Finding((*where, "name"), message, remedy)
         elif container.name in seen:
             message = f"the name {container.name} is there twice"
@@ -118,7 +118,7 @@ def _environment(container: kinds.Container, path: Path) -> Iterator[Finding]:
     for index, variable in enumerate(container.env):
         if not variable.name or "=" in variable.name or not variable.name.isprintable():
             where = (*path, "env", index, "name")
-            message = f"{quote(variable.name)!r} is no name of a variable"
+            message = f"'{quote(variable.name)}' is no name of a variable"
             yield Finding(where, message, "give printable characters without '='")
 
 
@@ -132,7 +132,7 @@ def _container_ports(
             message = f"{port.container_port} is no port"
             yield Finding((*where, "containerPort"), message, _GIVE_PORT)
         if port.name and (remedy := names.port_name(port.name)):
-            yield Finding((*where, "name"), f"{quote(port.name)!r} is no port name", remedy)
+            yield Finding((*where, "name"), f"'{quote(port.name)}' is no port name", remedy)
         elif port.name and port.name in seen:
             message = f"the name {port.name} is there twice"
             yield Finding((*where, "name"), message, "name each port differently")

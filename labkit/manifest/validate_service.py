@@ -70,7 +70,7 @@ def _port_name(
         if several:
             yield Finding(where, "required", "name every port where there are several")
     elif remedy := names.label(port.name):
-        yield Finding(where, f"{quote(port.name)!r} is no port name", remedy)
+        yield Finding(where, f"'{quote(port.name)}' is no port name", remedy)
     elif port.name in seen:
         yield Finding(where, f"the name {port.name} is there twice", "name each port differently")
 
@@ -82,7 +82,7 @@ def _target_port(port: kinds.ServicePort, path: Path) -> Iterator[Finding]:
     elif isinstance(target, str) and (remedy := names.port_name(target)):
         if target.isdecimal():
             remedy = f"write the number without quotes: {quote(target)}"
-        yield Finding(where, f"{quote(target)!r} is no port name", remedy)
+        yield Finding(where, f"'{quote(target)}' is no port name", remedy)
 
 
 def _target_names(loaded: Loaded, spec: kinds.ServiceSpec, scope: Scope) -> Iterator[Finding]:
@@ -161,7 +161,7 @@ def _external_name(spec: kinds.ServiceSpec) -> Iterator[Finding]:
     if not name:
         yield Finding(where, "required", "give the name that this Service stands for")
     elif remedy := names.subdomain(name):
-        yield Finding(where, f"{quote(name)!r} is no DNS name", remedy)
+        yield Finding(where, f"'{quote(name)}' is no DNS name", remedy)
 
 
 def _external_ips(spec: kinds.ServiceSpec) -> Iterator[Finding]:
@@ -185,7 +185,7 @@ def _policies(loaded: Loaded, spec: kinds.ServiceSpec, scope: Scope) -> Iterator
     if distribution and distribution not in _DISTRIBUTIONS:
         where = ("spec", "trafficDistribution")
         yield Finding(
-            where, f"{quote(distribution)!r} is unknown", nearest(distribution, _DISTRIBUTIONS)
+            where, f"'{quote(distribution)}' is unknown", nearest(distribution, _DISTRIBUTIONS)
         )
     yield from _health_check(spec, scope)
 

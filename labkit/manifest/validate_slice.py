@@ -39,7 +39,7 @@ def slice_findings(piece: kinds.EndpointSlice, scope: Scope) -> Iterator[Finding
     yield from _owner(piece, scope)
     if piece.address_type not in _TYPES:
         where: Path = ("addressType",)
-        message = f"{quote(piece.address_type)!r} is unknown"
+        message = f"'{quote(piece.address_type)}' is unknown"
         yield Finding(where, message, nearest(piece.address_type, _TYPES))
     for index, entry in enumerate(piece.endpoints):
         yield from _endpoint(piece, entry, ("endpoints", index), scope)
@@ -51,9 +51,9 @@ def slice_findings(piece: kinds.EndpointSlice, scope: Scope) -> Iterator[Finding
             yield Finding((*path, "port"), f"{port.port} is no port", remedy)
         wrong = names.label(port.name) if port.name else None
         if wrong:
-            yield Finding((*path, "name"), f"{quote(port.name)!r} is no port name", wrong)
+            yield Finding((*path, "name"), f"'{quote(port.name)}' is no port name", wrong)
         if port.name in seen:
-            message = f"the name {quote(port.name)!r} is there twice"
+            message = f"the name '{quote(port.name)}' is there twice"
             yield Finding((*path, "name"), message, "name each port differently")
         seen.add(port.name)
 
@@ -83,7 +83,7 @@ def _endpoint(
         yield from _address(piece.address_type, text, (*path, "addresses", index))
     node = entry.node_name
     if node is not None and scope.lab and node not in scope.nodes:
-        message = f"there is no node {quote(node)!r} in this lab"
+        message = f"there is no node '{quote(node)}' in this lab"
         yield Finding((*path, "nodeName"), message, nearest(node, scope.nodes))
 
 
@@ -94,7 +94,7 @@ def _address(address_type: str, text: str, path: Path) -> Iterator[Finding]:
     try:
         address = ip_address(text)
     except ValueError:
-        message = f"{quote(text)!r} is no address"
+        message = f"'{quote(text)}' is no address"
         yield Finding(path, message, f"give an {address_type} address")
         return
     if address.version != version:
