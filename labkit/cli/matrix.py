@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -26,6 +27,7 @@ def command(
     sources: str | None,
     outputs: tuple[Output, ...],
     dataplane: str | None,
+    iptables: Literal["nft", "legacy"] | None,
     kernel: str,
     rootless: bool,  # noqa: FBT001 - click calls it by keyword
     attempts: int | None,
@@ -52,7 +54,7 @@ def command(
     for plane in planes:
         with (
             progress(f"{scenario.lab.metadata.name}", quiet=quiet),
-            Lab(scenario, dataplane=plane, seed=seed) as lab,
+            Lab(scenario, dataplane=plane, iptables=iptables, seed=seed) as lab,
         ):
             tables.append(lab.matrix(names, attempts=attempts))
             if verbose:

@@ -79,6 +79,11 @@ kernel_option = click.option(
     show_default=True,
     help="Kernel to run on: this one, or a guest.",
 )
+iptables_option = click.option(
+    "--iptables",
+    type=click.Choice(["nft", "legacy"]),
+    help="Which iptables to use, instead of the one that the kernel has.",
+)
 rootless_option = click.option(
     "--rootless", is_flag=True, help="Run in a user namespace; the default when not root."
 )
@@ -105,6 +110,7 @@ def lab_options(command: F) -> F:
         attempts_option,
         rootless_option,
         kernel_option,
+        iptables_option,
         dataplane_option,
         output_option,
     ):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -32,6 +32,7 @@ def command(
     jobs: int,
     outputs: tuple[Output, ...],
     dataplane: str | None,
+    iptables: Literal["nft", "legacy"] | None,
     kernel: str,
     rootless: bool,  # noqa: FBT001 - click calls it by keyword
     attempts: int | None,
@@ -55,7 +56,13 @@ def command(
 
     scenarios = load_each(scenario_files(paths))
     requests = [
-        Request(scenario=scenario, dataplane=plane, seed=seed, attempts=attempts)
+        Request(
+            scenario=scenario,
+            dataplane=plane,
+            iptables=iptables,
+            seed=seed,
+            attempts=attempts,
+        )
         for scenario in scenarios
         for plane in planes
     ]

@@ -11,6 +11,7 @@ from typing import Self
 
 from labkit.cluster.build import build_cluster
 from labkit.cluster.model import Client, Cluster, Node, Pod, Protocol
+from labkit.dataplane.iptables.apply import Backend
 from labkit.errors import CommandError, LabError, UsageError
 from labkit.lab import targets
 from labkit.lab.checks import run_checks
@@ -83,6 +84,7 @@ class Lab:
         nodes: int | Sequence[str] = 2,
         clients: Sequence[str] = ("client",),
         dataplane: str | None = None,
+        iptables: Backend | None = None,
         seed: int = 0,
         **spec: object,
     ) -> None:
@@ -93,6 +95,7 @@ class Lab:
             nodes: how many nodes, or their names; only without ``source``.
             clients: the clients' names; only without ``source``.
             dataplane: overrides the Lab's ``dataplane``.
+            iptables: which iptables to use, ``nft`` or ``legacy``; None for what the kernel has.
             seed: of the order of probes.
             **spec: more of the Lab's ``spec``, by its names (``network={...}``,
                 ``kubeProxy={...}``); only without ``source``.
@@ -106,12 +109,13 @@ class Lab:
             raise UsageError(f"{', '.join(spec)}: only for a Lab without a source; write it there")
         self.scenario = scenario_of(source)
         self._dataplane = dataplane
+        self._iptables = iptables
         self._seed = seed
         self._cluster = build_cluster(self.scenario, dataplane=dataplane)
         self._running: Running | None = None
 
     def __enter__(self) -> Self:
-        self._running = Running(self._cluster, seed=self._seed)
+        self._running = Running(self._cluster, seed=self._seed, iptables=self._iptables)
         return self
 
     def __exit__(

@@ -12,6 +12,7 @@ from labkit.cluster.model import Cluster, Node, Pod
 from labkit.cluster.topology import health_checks
 from labkit.dataplane import data_plane
 from labkit.dataplane.base import Change, DataPlane, Rules
+from labkit.dataplane.iptables.apply import Backend
 from labkit.kernel.netns import Edge, Namespace
 from labkit.kernel.world import World
 from labkit.lab.loop import LoopThread
@@ -25,12 +26,12 @@ from labkit.probe.responder import Responders
 class Running:
     """A cluster in the kernel. `change` makes it another cluster; closing it frees everything."""
 
-    def __init__(self, cluster: Cluster, *, seed: int) -> None:
+    def __init__(self, cluster: Cluster, *, seed: int, iptables: Backend | None = None) -> None:
         self.cluster = cluster
         self.rules: dict[str, Rules] = {}
         self._random = random.Random(seed)  # noqa: S311 - order of probes, no secret
         self._programs: dict[str, list[Program]] = {}
-        self._plane: DataPlane = data_plane(cluster.dataplane)
+        self._plane: DataPlane = data_plane(cluster.dataplane, backend=iptables)
         with ExitStack() as stack:
             self._edge = stack.enter_context(Edge())
             self._loop = stack.enter_context(LoopThread(f"labkit {cluster.name}"))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from labkit.dataplane.iptables.apply import Backend
 from labkit.errors import LabkitError, UsageError
 from labkit.lab.lab import Lab
 from labkit.manifest.kinds import Scenario
@@ -26,6 +27,7 @@ class Request:
 
     scenario: Scenario
     dataplane: str | None = None
+    iptables: Backend | None = None
     seed: int = 0
     attempts: int | None = None
 
@@ -65,6 +67,7 @@ def run_one(request: Request) -> ScenarioResult:
     began = time.monotonic()
     logs: dict[str, str] = {}
     dataplane = request.dataplane or scenario.lab.spec.dataplane
+
     def result(
         *,
         table: FlowTable | None = None,
@@ -87,7 +90,12 @@ def run_one(request: Request) -> ScenarioResult:
         )
 
     try:
-        with Lab(scenario, dataplane=request.dataplane, seed=request.seed) as lab:
+        with Lab(
+            scenario,
+            dataplane=request.dataplane,
+            iptables=request.iptables,
+            seed=request.seed,
+        ) as lab:
             if not scenario.checks:
                 table = lab.matrix(attempts=request.attempts)
                 logs.update(lab.logs())
