@@ -34,7 +34,10 @@ def node_port_addresses(cluster: Cluster, node: Node) -> tuple[IPv4Address, ...]
 
 
 def serves_localhost(config: KubeProxy) -> bool:
-    """Whether NodePorts answer on 127.0.0.1, for which a node must route that network."""
+    """Whether NodePorts answer on 127.0.0.1, for which a node must route that network.
+
+    nodePortAddresses without that network count as localhostNodePorts off (proxier.go, NewProxier).
+    """
     included = _is_everything(config) or any(
         cidr.overlaps(LOOPBACK_NETWORK) for cidr in config.node_port_addresses
     )

@@ -14,7 +14,11 @@ from labkit.dataplane import names
 from labkit.dataplane.cni import masquerade_rules
 from labkit.dataplane.iptables.matches import comment, local_detector
 from labkit.dataplane.iptables.service import Chains, Options, PortRules
-from labkit.dataplane.node_addresses import LOOPBACK_NETWORK, node_port_addresses
+from labkit.dataplane.node_addresses import (
+    LOOPBACK_NETWORK,
+    node_port_addresses,
+    serves_localhost,
+)
 from labkit.dataplane.rules import Ruleset, table
 
 LARGE_CLUSTER_ENDPOINTS: Final = 1000
@@ -78,7 +82,7 @@ def render(cluster: Cluster, node: Node, *, nfacct: bool = True) -> Ruleset:
         names.NODEPORTS: (),
         names.PROXY_FIREWALL: (),
         names.FORWARD: _forward(mark, nfacct=nfacct),
-        names.FIREWALL: (MARTIANS,) if cluster.kube_proxy.localhost_node_ports else (),
+        names.FIREWALL: (MARTIANS,) if serves_localhost(cluster.kube_proxy) else (),
         **out.filter,
     }
     nat_chains = {

@@ -27,6 +27,7 @@ from labkit.dataplane.iptables.matches import (
     one_in,
     to_port,
 )
+from labkit.dataplane.node_addresses import serves_localhost
 
 REJECT: Final = "REJECT --reject-with icmp-port-unreachable"
 LOCALHOST_COUNTER: Final = "localhost_nps_accepted_pkts"
@@ -200,7 +201,7 @@ class PortRules:
     def _node_port_jumps(self, number: int) -> Iterator[str]:
         kind = self.port.protocol.lower()
         match = f"-p {kind} {comment(self._name)} -m {kind} --dport {number}"
-        if self.options.nfacct and self.options.config.localhost_node_ports:
+        if self.options.nfacct and serves_localhost(self.options.config):
             # Counts who still uses NodePorts on localhost. iptables-save prints two spaces here.
             counter = f"-m nfacct --nfacct-name  {LOCALHOST_COUNTER}"
             yield f"-d 127.0.0.0/8 {match} {counter} -j {self._ext_chain}"
