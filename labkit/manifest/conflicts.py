@@ -20,6 +20,7 @@ def conflicts(objects: Sequence[Loaded], scope: Scope) -> Iterator[Problem]:
     """Everything that two objects claim."""
     yield from _twice(_names(objects), "give each object of a kind its own name")
     yield from _twice(_hosts(objects, scope), "name pods, nodes and clients differently")
+    yield from _twice(_pod_ips(objects), "give each pod its own, or leave it out")
     yield from _twice(_cluster_ips(objects), "give each Service its own, or leave it out")
     yield from _twice(_node_ports(objects), "give each its own, or leave it out")
     yield from _twice(
@@ -69,6 +70,13 @@ def _pod_names(loaded: Loaded) -> list[str]:
     if isinstance(loaded.value, kinds.Workload):
         return [pod.key.shown for pod in replicas(key, loaded.value)]
     return [key.shown] if loaded.kind == "Pod" and key.name else []
+
+
+def _pod_ips(objects: Sequence[Loaded]) -> Iterator[Claim[str]]:
+    for loaded in objects:
+        pod = loaded.value
+        if isinstance(pod, kinds.Pod) and pod.status.pod_ip and not pod.spec.host_network:
+            yield pod.status.pod_ip, f"podIP {pod.status.pod_ip}", loaded, ("status", "podIP")
 
 
 def _cluster_ips(objects: Sequence[Loaded]) -> Iterator[Claim[str]]:

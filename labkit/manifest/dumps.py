@@ -5,6 +5,7 @@
   ReplicaSet is not in the files but whose Pods are.
 * An EndpointSlice that the cluster's controller made is left out if its Service has a selector:
   labkit makes its own from the pods.
+* A Pod that has ended, as those of Jobs do, is left out: it has no network any more.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from labkit.manifest.loaded import Loaded
 from labkit.manifest.scope import WORKLOADS, Key, key_of
 from labkit.manifest.validate_slice import is_managed, service_of
 
+_ENDED: Final = ("Succeeded", "Failed")
 _HASH_LABEL: Final = "pod-template-hash"
 
 
@@ -49,6 +51,8 @@ def _double(
     key = key_of(loaded)
     if loaded.kind in WORKLOADS and _Owner(loaded.kind, *key) in owners:
         return "its pods are in the file"
+    if isinstance(loaded.value, kinds.Pod) and loaded.value.status.phase in _ENDED:
+        return "it has ended"
     piece = loaded.value
     if isinstance(piece, kinds.EndpointSlice) and is_managed(piece):
         owner = service_of(piece)

@@ -135,6 +135,8 @@ class Condition(Kubernetes, frozen=True, kw_only=True):
 class PodStatus(Kubernetes, frozen=True, kw_only=True):
     """``status`` of a Pod."""
 
+    phase: str = ""
+    """A dumped pod that is Succeeded or Failed has ended, and is left out."""
     pod_ip: Address | None = field(name="podIP", default=None)
     conditions: list[Condition] = []
 

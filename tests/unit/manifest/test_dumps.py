@@ -124,6 +124,24 @@ def test_a_dump_is_one_scenario_with_each_pod_once() -> None:
     assert scenario.lab.metadata.name == "my-dump"
 
 
+def test_a_pod_that_has_ended_is_left_out() -> None:
+    scenario = load_text(DUMP.replace("podIP: 10.244.1.7", "phase: Succeeded"))
+    assert scenario.pods == ()
+    assert "Pod web-6d4cf56db6-abcde (it has ended)" in scenario.ignored
+
+
+def test_two_pods_cannot_have_one_address() -> None:
+    pod = (
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: {}}}\n"
+        "spec: {{containers: [{{name: c}}]}}\nstatus: {{podIP: {}}}\n---\n"
+    )
+    assert_one_error(
+        pod.format("a", "10.244.1.7") + pod.format("b", "§10.244.1.7"),
+        "status.podIP: podIP 10.244.1.7 is taken at bad.yaml:5:17;"
+        " give each pod its own, or leave it out",
+    )
+
+
 def test_a_lab_made_from_nodes_keeps_their_addresses() -> None:
     cluster = build_cluster(load_text(DUMP))
     assert [str(node.address) for node in cluster.nodes] == ["172.18.0.3"]
