@@ -1,0 +1,92 @@
+"""A change of one Service touches its own chains and the fixed ones that list Services."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from labkit.cluster.model import Cluster, Endpoint, ObjectName, Service
+from labkit.dataplane.iptables.render import render
+from labkit.dataplane.names import port_proto_hash
+from tests.unit.dataplane.clusters import CLUSTER_IP, HERE, NODE1, P80, THERE, WEB, cluster
+
+OTHER = replace(
+    WEB,
+    key=ObjectName("ns1", "other"),
+    cluster_ip=CLUSTER_IP + 1,
+    ports=(replace(P80, node_port=30081),),
+    external_ips=(),
+    ingress=(),
+)
+LISTS = {"KUBE-SERVICES", "KUBE-NODEPORTS", "KUBE-EXTERNAL-SERVICES", "KUBE-PROXY-FIREWALL"}
+
+
+def own_chains(service: Service) -> set[str]:
+    name, protocol = service.port_name(service.ports[0]), service.ports[0].protocol
+    chains = {
+        f"KUBE-{kind}-{port_proto_hash(name, protocol)}" for kind in ("SVC", "SVL", "EXT", "FW")
+    }
+    return chains | {
+        f"KUBE-SEP-{port_proto_hash(name, protocol, str(each))}" for each in (HERE, THERE)
+    }
+
+
+def touched(update: str) -> set[str]:
+    """Every chain that the update names in any way but as a target."""
+    return {
+        word
+        for line in update.splitlines()
+        for word in (line.replace(":", "-A ", 1) if line.startswith(":") else line).split()[1:2]
+        if line[0] in ":-"
+    }
+
+
+def with_endpoints(lab: Cluster, service: Service, *endpoints: Endpoint) -> Cluster:
+    name = service.port_name(service.ports[0])
+    return replace(lab, endpoints={**lab.endpoints, name: endpoints})
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        pytest.param(cluster(OTHER), id="removed"),
+        pytest.param(with_endpoints(cluster(OTHER, WEB), WEB), id="no endpoint left"),
+        pytest.param(with_endpoints(cluster(OTHER, WEB), WEB, HERE), id="an endpoint less"),
+        pytest.param(cluster(OTHER, replace(WEB, affinity_timeout_s=60)), id="affinity"),
+    ],
+)
+def test_a_change_touches_the_chains_of_its_service_alone(after: Cluster) -> None:
+    before = render(cluster(OTHER, WEB), NODE1)
+
+    update = render(after, NODE1).changes_from(before)
+
+    assert touched(update) & own_chains(WEB)
+    assert touched(update) <= own_chains(WEB) | LISTS
+
+
+def test_a_new_service_brings_its_chains_and_no_other() -> None:
+    update = render(cluster(OTHER, WEB), NODE1).changes_from(render(cluster(OTHER), NODE1))
+
+    assert touched(update) <= own_chains(WEB) | LISTS
+    assert not own_chains(OTHER) & touched(update)
+
+
+def test_an_endpoint_less_leaves_the_lists_of_services_alone() -> None:
+    before = render(cluster(OTHER, WEB), NODE1)
+
+    after = render(with_endpoints(cluster(OTHER, WEB), WEB, HERE), NODE1)
+
+    assert not LISTS & touched(after.changes_from(before))
+
+
+def test_chains_that_are_gone_are_deleted_in_the_transaction_that_lets_go_of_them() -> None:
+    before = render(cluster(OTHER, WEB), NODE1)
+
+    update = render(cluster(OTHER), NODE1).changes_from(before)
+
+    nat = update.partition("*nat\n")[2]
+    assert nat.count("COMMIT") == 1
+    deleted = {line.split()[1] for line in nat.splitlines() if line.startswith("-X ")}
+    assert deleted == own_chains(WEB) & {chain for table in before.tables for chain in table.chains}
+    assert all(f":{chain} - [0:0]" in nat for chain in deleted)
