@@ -70,6 +70,9 @@ def command(
     with progress(f"{len(requests)} scenarios", quiet=quiet):
         results: list[ScenarioResult] = run_all(requests, jobs=jobs)
     if verbose:
+        for scenario in scenarios:
+            if scenario.ignored:
+                click.echo(f"{scenario.path}: left out: {', '.join(scenario.ignored)}", err=True)
         for result in results:
             for where, text in result.logs.items():
                 click.echo(f"--- {result.scenario}: {where}\n{text}", err=True)

@@ -77,7 +77,7 @@ def replicas(workload: kinds.Workload) -> Iterator[kinds.Pod]:
     for number in range(1, workload.spec.replicas + 1):
         yield kinds.Pod(
             metadata=kinds.ObjectMeta(
-                name=f"{meta.name}-{number}",
+                name=workload.replica_name(number),
                 namespace=meta.namespace,
                 labels=template.metadata.labels,
                 annotations=template.metadata.annotations,
@@ -97,8 +97,8 @@ def _addresses(
             fixed[key] = node.address
         elif before and before.node == node.name and not before.host_network:
             fixed[key] = before.address
-        elif pod.status.pod_ip and IPv4Address(pod.status.pod_ip) in node.pod_cidr:
-            fixed[key] = IPv4Address(pod.status.pod_ip)
+        elif (address := _dumped_address(pod, node)) is not None:
+            fixed[key] = address
     taken = {*fixed.values(), *(node.bridge_ip for node in nodes)}
     # A pod that has gone keeps its address from the next one: an answer from it would be a lie.
     taken |= {pod.address for pod in previous.values()}
@@ -107,6 +107,19 @@ def _addresses(
         key: fixed.get(key) or take(free[node.name], taken, what=f"pod {key.shown} on {node.name}")
         for key, node, pod in wanted
     }
+
+
+def _dumped_address(pod: kinds.Pod, node: Node) -> IPv4Address | None:
+    """The address that a dump says, if this lab's node can give it."""
+    if pod.status.pod_ip is None:
+        return None
+    address = IPv4Address(pod.status.pod_ip)
+    usable_here = address in node.pod_cidr and address not in {
+        node.pod_cidr.network_address,
+        node.bridge_ip,
+        node.pod_cidr.broadcast_address,
+    }
+    return address if usable_here else None
 
 
 def _interfaces(wanted: Sequence[Placed]) -> Mapping[ObjectName, str]:
@@ -141,7 +154,10 @@ def _pod(
         host_network=manifest.spec.host_network,
         ready=is_ready(manifest),
         labels=manifest.metadata.labels,
-        containers=tuple(_container(container) for container in manifest.spec.containers),
+        containers=tuple(
+            _container(container, runs=not manifest.status.phase)
+            for container in manifest.spec.containers
+        ),
     )
 
 
@@ -154,10 +170,11 @@ def is_ready(pod: kinds.Pod) -> bool:
     return conditions.get("Ready", "True") == "True"
 
 
-def _container(spec: kinds.Container) -> Container:
+def _container(spec: kinds.Container, *, runs: bool) -> Container:
+    """A container; the command of a dumped pod is a program of its image, not of this machine."""
     return Container(
         name=spec.name,
-        command=tuple([*spec.command, *spec.args] if spec.command else ()),
+        command=tuple([*spec.command, *spec.args] if spec.command and runs else ()),
         env={variable.name: variable.value for variable in spec.env},
         ports=tuple(
             ContainerPort(

@@ -129,5 +129,5 @@ def replicas(key: Key, workload: kinds.Workload) -> Iterator[PodShape]:
     """The pods that a workload stands for, named ``NAME-1``, ``NAME-2`` and so on."""
     template = workload.spec.template
     for number in range(1, min(workload.spec.replicas, MOST_REPLICAS) + 1):
-        pod = Key(key.namespace, f"{key.name}-{number}")
+        pod = Key(key.namespace, workload.replica_name(number))
         yield PodShape(pod, template.metadata.labels, template.spec)

@@ -140,3 +140,7 @@ class Workload(Kubernetes, frozen=True, kw_only=True):
 
     metadata: ObjectMeta
     spec: WorkloadSpec
+
+    def replica_name(self, number: int) -> str:
+        """The name of a replica; they count from 1."""
+        return f"{self.metadata.name}-{number}"

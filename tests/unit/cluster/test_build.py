@@ -275,3 +275,28 @@ def test_two_builds_of_one_scenario_are_equal() -> None:
 
     assert build() == build()
     assert IPv4Address("10.244.1.2") in {each.address for each in build().pods}
+
+
+def dumped(name: str, address: str) -> kinds.Pod:
+    container = {"name": "web", "command": ["/nginx"], "ports": [{"containerPort": 80}]}
+    return msgspec.convert(
+        {
+            "metadata": {"name": name},
+            "spec": {"nodeName": "node1", "containers": [container]},
+            "status": {"phase": "Running", "podIP": address},
+        },
+        kinds.Pod,
+    )
+
+
+def test_a_dumped_pod_keeps_its_address_and_answers_by_the_responder() -> None:
+    (built,) = cluster(pods=[dumped("a", "10.244.1.77")]).pods
+
+    assert str(built.address) == "10.244.1.77"
+    assert built.containers[0].command == (), "its image's program is not this machine's"
+
+
+def test_a_dumped_address_that_is_the_bridges_here_is_not_taken() -> None:
+    (built,) = cluster(pods=[dumped("a", "10.244.1.1")]).pods
+
+    assert str(built.address) == "10.244.1.2"
