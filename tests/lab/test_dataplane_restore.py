@@ -14,6 +14,7 @@ from labkit.dataplane.rules import Ruleset, Table
 from labkit.errors import CommandError
 from labkit.kernel.features import feature
 from labkit.kernel.netns import Edge, Namespace
+from tests.unit.dataplane.clusters import CLUSTER_IP, NODE1, WEB, cluster
 from tests.unit.dataplane.restored import Tables, restored, saved
 from tests.unit.dataplane.strategies import clusters
 
@@ -91,3 +92,38 @@ def test_a_refused_table_keeps_what_it_had(
         plane.apply([Change(node, bad, good)])
 
     assert in_the_kernel(node, backend)["nat"]["KUBE-SERVICES"] == ["-s 10.0.0.0/8 -j ACCEPT"]
+
+
+def test_a_change_keeps_the_counters_of_what_did_not_change(
+    node: Namespace, backend: Backend, plane: IptablesPlane
+) -> None:
+    before, after = (plane.render(cluster(*services), NODE1) for services in ((), (WEB,)))
+    plane.apply([Change(node, before, None)])
+    node.execute(["ip", "link", "set", "lo", "up"])
+    node.execute(["ip", "address", "add", f"{CLUSTER_IP}/32", "dev", "lo"])
+    node.execute(["bash", "-c", f"exec 3<>/dev/udp/{CLUSTER_IP}/9; echo hello >&3"])
+    first_rule = [f"iptables-{backend}", "-t", "nat", "-vxnL", "KUBE-POSTROUTING", "1"]
+    counted = node.execute(first_rule).split()[0]
+
+    plane.apply([Change(node, after, before)])
+
+    assert int(counted) > 0
+    assert node.execute(first_rule).split()[0] == counted
+
+
+def test_the_other_nodes_get_their_rules_when_one_is_refused(
+    node: Namespace, backend: Backend, plane: IptablesPlane
+) -> None:
+    good = plane.render(cluster(WEB), NODE1)
+    bad = Ruleset((Table("nat", {"PREROUTING": ("-j KUBE-NOWHERE",)}),))
+    with Edge() as edge:
+        others = [edge.namespace(f"node{number}") for number in (2, 3)]
+        changes = [Change(node, good, None), *(Change(other, good, None) for other in others)]
+        changes[1] = Change(others[0], bad, None)
+
+        with pytest.raises(CommandError) as refusal:
+            plane.apply(changes)
+
+        assert refusal.value.where == "node2"
+        for served in (node, others[1]):
+            assert in_the_kernel(served, backend) == saved(good)

@@ -147,6 +147,13 @@ def test_a_node_routes_localhost_only_where_node_ports_need_it(
     assert sysctls == ({"net/ipv4/conf/all/route_localnet": "1"} if routed else {})
 
 
+def test_node_port_addresses_without_localhost_leave_its_rules_out() -> None:
+    lab = cluster(WEB, config=replace(CONFIG, node_port_addresses=(NETWORK.lan,)))
+
+    assert chains_of(lab, "filter")["KUBE-FIREWALL"] == ()
+    assert "localhost_nps_accepted_pkts" not in render(lab, NODE1).text()
+
+
 def test_a_stranger_cannot_reach_127_0_0_1_by_its_mac_address() -> None:
     sent = send(cluster(WEB), "client", LOCALHOST, 10250)
 
