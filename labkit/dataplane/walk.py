@@ -70,7 +70,7 @@ class Walk:
     """Whether the packet leaves with an address of the node as its source."""
     probability: float
     chains: tuple[str, ...]
-    """Chains entered, in order, of all tables."""
+    """Chains entered that have rules, in order, of all tables."""
     steps: tuple[Step, ...]
     remembered: frozenset[str]
     """Lists of the ``recent`` match that now hold the source."""

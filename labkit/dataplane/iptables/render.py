@@ -65,7 +65,7 @@ NAT_JUMPS: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 def render(cluster: Cluster, node: Node, *, nfacct: bool = True) -> Ruleset:
-    """Return all tables of ``node``.
+    """Return all tables of ``node``; Services in their order, which kube-proxy leaves to chance.
 
     Args:
         cluster: the desired state.

@@ -13,7 +13,7 @@ from labkit.dataplane.rules import BUILT_IN, Ruleset
 from tests.unit.dataplane.restored import Tables, restored, saved
 from tests.unit.dataplane.strategies import clusters
 
-UNTIMED = settings(deadline=None)
+UNTIMED = settings(deadline=None, max_examples=40)
 """A busy machine is no reason to fail."""
 JUMP = re.compile(r"-j (KUBE-\S+)")
 
