@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
@@ -19,6 +20,10 @@ from labkit.manifest.load import load_text
 pytestmark = pytest.mark.labkit_needs("conntrack")
 
 NODE_PORT = 30053
+NOBODY_S = 0.2
+"""Long enough for a node's refusal to arrive; where nobody refuses, nobody ever answers."""
+
+Way = Callable[[Cluster], tuple[str, str, IPv4Address, int]]
 
 
 def dns(*ready: str) -> Cluster:
@@ -59,12 +64,29 @@ spec:
 
 
 @contextmanager
-def udp_client(namespace: Namespace, address: IPv4Address) -> Iterator[socket.socket]:
+def udp_client(
+    namespace: Namespace, address: IPv4Address, port: int = NODE_PORT
+) -> Iterator[socket.socket]:
     """A socket that keeps its port and hears of nobody but whom it asked."""
     with namespace.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.settimeout(5)
-        client.connect((str(address), NODE_PORT))
+        client.connect((str(address), port))
         yield client
+
+
+def by_node_port(lab: Cluster) -> tuple[str, str, IPv4Address, int]:
+    """Who asks, which node tracks the flow, and whom it asks: a client asks a node."""
+    return "client", "node2", lab.node_by_name["node2"].address, NODE_PORT
+
+
+def by_cluster_ip(lab: Cluster) -> tuple[str, str, IPv4Address, int]:
+    """A node asks the cluster IP."""
+    address = lab.services[0].cluster_ip
+    assert address is not None
+    return "node2", "node2", address, 53
+
+
+WAYS = pytest.mark.parametrize("way", [by_node_port, by_cluster_ip])
 
 
 def ask(client: socket.socket) -> str:
@@ -72,16 +94,41 @@ def ask(client: socket.socket) -> str:
     return client.recv(1000).decode().strip()
 
 
-def test_a_udp_client_goes_on_when_its_endpoint_is_gone() -> None:
+@WAYS
+def test_a_udp_client_goes_on_when_its_endpoint_is_gone(way: Way) -> None:
     lab = dns("dns-1")
-    with Running(lab, seed=0) as running:
-        namespace, address = running.namespace("client"), lab.node_by_name["node2"].address
-        with udp_client(namespace, address) as client:
-            assert ask(client) == "dns-1"
+    source, _, address, port = way(lab)
+    with (
+        Running(lab, seed=0) as running,
+        udp_client(running.namespace(source), address, port) as client,
+    ):
+        assert ask(client) == "dns-1"
 
-            running.change(dns("dns-2"))
+        # The pod is there and would answer: only the node can keep the client from it.
+        running.change(dns("dns-2"))
 
-            assert ask(client) == "dns-2"
+        assert ask(client) == "dns-2"
+
+
+@WAYS
+def test_a_udp_client_that_asked_before_there_was_a_service_is_answered_by_it(way: Way) -> None:
+    lab = dns("dns-1")
+    source, node, address, port = way(lab)
+    with (
+        Running(replace(lab, services=(), endpoints={}), seed=0) as running,
+        udp_client(running.namespace(source), address, port) as client,
+    ):
+        client.send(b"hostname")
+        client.settimeout(NOBODY_S)
+        with pytest.raises((ConnectionRefusedError, TimeoutError)):
+            client.recv(1000)
+        tracked = {(flow.sport, flow.dport) for flow in udp_flows(running.namespace(node))}
+        assert (client.getsockname()[1], port) in tracked
+
+        running.change(lab)
+
+        client.settimeout(5)
+        assert ask(client) == "dns-1"
 
 
 def test_a_udp_client_stays_where_it_is_when_another_endpoint_comes() -> None:
