@@ -1,11 +1,7 @@
-"""Every flow agrees with what the real kube-proxy did (tests/truth/README.md).
-
-``LABKIT_TRUTH`` names another folder of the same shape to be judged by.
-"""
+"""Every flow agrees with what the real kube-proxy did (tests/truth/README.md)."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import msgspec
@@ -13,9 +9,7 @@ import pytest
 
 from labkit.probe.table import FlowRow
 from labkit.pytest_plugin import LabFactory
-
-TRUTH = Path(os.environ.get("LABKIT_TRUTH", Path(__file__).parent.parent / "truth"))
-SCENARIOS = sorted((TRUTH / "scenarios").glob("*.yaml"))
+from tests.recorded import SCENARIOS, TRUTH
 
 
 class TruthFlow(msgspec.Struct, frozen=True):

@@ -6,7 +6,6 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -15,8 +14,8 @@ from labkit.cluster.model import Cluster
 from labkit.dataplane.iptables.render import render
 from labkit.dataplane.rules import Ruleset
 from labkit.manifest.load import load
+from tests.recorded import SCENARIOS, TRUTH
 
-TRUTH = Path(__file__).parents[2] / "truth"
 NOT_KUBE_PROXYS = ("nat", "KUBE-MARK-DROP")
 SAID = re.compile(r'--comment "([^" ]+/[^" ]+)')
 
@@ -26,7 +25,7 @@ Chains = Mapping[tuple[str, str], Sequence[str]]
 @pytest.fixture(scope="module")
 def everything() -> Cluster:
     """The Services of all recorded scenarios in one cluster, as they were when it was recorded."""
-    labs = [build_cluster(load(path)) for path in sorted((TRUTH / "scenarios").glob("*.yaml"))]
+    labs = [build_cluster(load(path)) for path in SCENARIOS]
     services = [service for lab in labs for service in lab.services]
     return replace(
         labs[0],
@@ -47,7 +46,7 @@ def recorded(node: str) -> Chains:
         elif line.startswith("-A"):
             _, chain, rule = line.split(" ", 2)
             chains[table, chain].append(rule)
-    del chains[NOT_KUBE_PROXYS]
+    chains.pop(NOT_KUBE_PROXYS, None)
     return chains
 
 
