@@ -31,7 +31,7 @@ layers: setup  ## the direction of imports, and pure packages that stay pure
 	@$(BIN)/lint-imports --no-logo
 
 unit: setup  ## the tests that need no root and no kernel
-	@$(BIN)/pytest -q tests/unit $(PYTEST_ARGS)
+	@$(BIN)/pytest -q -n 2 tests/unit $(PYTEST_ARGS)
 
 fix: setup  ## let ruff format and mend what it can
 	@$(BIN)/ruff format --quiet .

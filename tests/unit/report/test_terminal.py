@@ -45,7 +45,7 @@ iptables on Linux 6.18.0, rules: labkit's renderer
      scenarios/demo.yaml:51
 
 1 scenario, 2 checks: 1 passed, 1 failed
-"""
+"""  # noqa: E501 - as wide as a terminal shows it
 
 MATRIX = """\
 demo: iptables on Linux 6.18.0
