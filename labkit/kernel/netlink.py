@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import Final
@@ -42,6 +43,8 @@ UNICAST, BLACKHOLE = 1, 6
 PERMANENT: Final = 0x80
 SELF: Final = 2
 """NTF_SELF: the entry is the device's own, as a vxlan's forwarding table is."""
+BATCH: Final = 128
+"""Requests in one message: more answers than this could overflow the socket's receive buffer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +159,8 @@ def new_address(index: int, address: IPv4Address, prefix: int) -> Request:
     body = IFADDR.pack(socket.AF_INET, prefix, 0, 0, index)
     body += attribute(2, address.packed) + attribute(1, address.packed)
     if prefix < POINT_TO_POINT:
-        broadcast = IPv4Network((address, prefix), strict=False).broadcast_address
-        body += attribute(4, broadcast.packed)
+        host_bits = (1 << (32 - prefix)) - 1
+        body += attribute(4, (int(address) | host_bits).to_bytes(4, "big"))
     return Request(f"add address {address}/{prefix}", NEWADDR, REQUEST | CREATE | EXCLUSIVE, body)
 
 
@@ -180,7 +183,8 @@ def new_route(
         body += attribute(5, via.packed)
     if index:
         body += number(4, index)
-    return Request(f"add route {to} via {via}", NEWROUTE, REQUEST | CREATE | EXCLUSIVE, body)
+    way = f"via {via}" if via else "to nowhere" if blackhole else f"by link {index}"
+    return Request(f"add route {to} {way}", NEWROUTE, REQUEST | CREATE | EXCLUSIVE, body)
 
 
 def new_neighbour(index: int, address: IPv4Address, mac: bytes) -> Request:
@@ -205,17 +209,21 @@ def open_netlink(protocol: int = socket.NETLINK_ROUTE) -> socket.socket:
     return sock
 
 
-def send(sock: socket.socket, requests: list[Request], *, where: str) -> None:
-    """Send all requests in one message and wait until the kernel has done them all.
+def send(sock: socket.socket, requests: Sequence[Request], *, where: str) -> None:
+    """Send requests in as few messages as fit and wait until the kernel has done them all.
 
-    Only the last asks for an acknowledgement: the kernel reports errors of the others anyway, in
-    order, and goes on with the rest.
+    Only the last of a message asks for an acknowledgement: the kernel reports errors of the others
+    anyway, in order. It does every request of a message, also those after one that failed.
 
     Raises:
-        KernelError: the first request that was refused, with the kernel's own words.
+        KernelError: the first request that was refused, with the kernel's own words. Nothing is
+            sent after the message that holds it.
     """
-    if not requests:
-        return
+    for start in range(0, len(requests), BATCH):
+        _send_batch(sock, requests[start : start + BATCH], where)
+
+
+def _send_batch(sock: socket.socket, requests: Sequence[Request], where: str) -> None:
     last = len(requests)
     sock.send(
         b"".join(encode(request, seq, seq == last) for seq, request in enumerate(requests, 1))

@@ -44,7 +44,7 @@ class Edge:
     def __init__(self) -> None:
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._namespaces: list[Namespace] = []
+        self._namespaces: set[Namespace] = set()
         self._home = -1
         self._home_mount = -1
         self._thread = threading.Thread(target=self._serve, name="labkit kernel edge", daemon=True)
@@ -75,14 +75,22 @@ class Edge:
                 os.close(descriptor)
         self._home = self._home_mount = -1
 
-    def namespace(self, name: str, *, ipv6: bool = False) -> Namespace:
+    def namespace(
+        self, name: str, *, ipv6: bool = False, first: Callable[[], None] | None = None
+    ) -> Namespace:
         """Make a namespace: loopback is down, IPv6 is off unless asked for.
+
+        Args:
+            name: what messages call it.
+            ipv6: leave IPv6 on.
+            first: runs inside it at once, which saves entering it again; if it raises, the
+                namespace is closed.
 
         Raises:
             MissingFeature: this process may not make namespaces.
             KernelError: the kernel refused for another reason.
         """
-        return self.run(lambda: self._make(name, ipv6))
+        return self.run(lambda: self._make(name, ipv6, first))
 
     def run(self, function: Callable[[], T]) -> T:
         """Run ``function`` on the worker thread, outside any lab's namespace."""
@@ -113,25 +121,30 @@ class Edge:
 
     def forget(self, namespace: Namespace) -> None:
         """Drop a namespace that was closed."""
-        if namespace in self._namespaces:
-            self._namespaces.remove(namespace)
+        self._namespaces.discard(namespace)
 
     def _serve(self) -> None:
         while (work := self._work.get()) is not None:
             work()
 
-    def _make(self, name: str, ipv6: bool) -> Namespace:  # noqa: FBT001 - passed on
+    def _make(self, name: str, ipv6: bool, first: Callable[[], None] | None) -> Namespace:  # noqa: FBT001
         self._unshare(CLONE_NEWNET, f"make namespace {name}")
+        namespace: Namespace | None = None
         try:
             descriptor = os.open(OWN_NET, os.O_RDONLY | os.O_CLOEXEC)
             namespace = Namespace(self, name, descriptor)
-            self._namespaces.append(namespace)
+            self._namespaces.add(namespace)
             if not ipv6:
                 # Before any device exists: its neighbour discovery would flood every bridge.
                 _write("net/ipv6/conf/all/disable_ipv6", "1", missing_ok=True)
+            if first:
+                first()
+        except BaseException:
+            if namespace:
+                namespace.close()
+            raise
         finally:
-            if self._home >= 0:
-                self._set(self._home, CLONE_NEWNET)
+            self._set(self._home, CLONE_NEWNET)
         return namespace
 
     def _visit(self, descriptor: int, function: Callable[[], T]) -> T:

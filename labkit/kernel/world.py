@@ -27,20 +27,21 @@ VXLAN_OVERHEAD: Final = 50
 BRIDGE_PORTS: Final = 1023
 """A Linux bridge takes no more ports (BR_MAX_PORTS)."""
 
-FABRIC: Final = " fabric"
-"""The fabric's key among the hosts: no host can be called so."""
+FABRIC: Final = "the fabric"
+"""What messages call it. No host can be called so: the name has a space."""
 
 HOST_SYSCTLS: Final = {
-    # A new namespace inherits the host's reverse path filter, which would eat asymmetric traffic.
-    "net/ipv4/conf/all/rp_filter": "0",
-    "net/ipv4/conf/default/rp_filter": "0",
-    # Without limits every REJECT is heard: with them some turn into time-outs. The mask lifts the
-    # limit of the whole namespace too (icmp_msgs_per_sec), which the first does not.
-    "net/ipv4/icmp_ratelimit": "0",
+    # Without limits every REJECT is heard: with them some turn into time-outs. An empty mask lifts
+    # the limit of each peer (icmp_ratelimit) and of the namespace (icmp_msgs_per_sec).
     "net/ipv4/icmp_ratemask": "0",
 }
 ROUTER_SYSCTLS: Final = {
     **HOST_SYSCTLS,
+    "net/ipv4/icmp_ratelimit": "0",
+    # A new namespace inherits the host's reverse path filter, which would eat asymmetric traffic.
+    # A host with one way out passes it always, and the first file in conf/ costs 50 us to open.
+    "net/ipv4/conf/all/rp_filter": "0",
+    "net/ipv4/conf/default/rp_filter": "0",
     "net/ipv4/ip_forward": "1",
     "net/ipv4/conf/all/send_redirects": "0",
     "net/ipv4/conf/default/send_redirects": "0",
@@ -111,7 +112,7 @@ class World:
             return
         namespace = self._namespaces.pop(name)
         # Either end takes the other with it; this one needs no name.
-        _configure(namespace, [netlink.delete_link("eth0")], {})
+        _change(namespace, [netlink.delete_link("eth0")])
         namespace.close()
 
     # --- everything below runs on the edge's thread ---
@@ -127,26 +128,26 @@ class World:
             self._add_pods(node, pods)
         return fabric
 
-    def _make(self, key: str, name: str) -> Namespace:
-        namespace = self._edge.namespace(name)
-        self._namespaces[key] = namespace
+    def _make(
+        self, name: str, requests: list[Request], sysctls: Mapping[str, str] = HOST_SYSCTLS
+    ) -> Namespace:
+        """Make a host, all in one visit to its namespace."""
+        namespace = self._edge.namespace(name, first=lambda: _configure(name, requests, sysctls))
+        self._namespaces[name] = namespace
         return namespace
 
     def _fabric(self) -> Namespace:
         network = self._cluster.network
-        fabric = self._make(FABRIC, "fabric")
         requests = [
             netlink.link_up(LO, "lo"),
             netlink.new_bridge("lan0", LAN0),
             netlink.new_address(LAN0, network.gateway, network.lan.prefixlen),
             netlink.new_route(ANYWHERE, blackhole=True),
         ]
-        _configure(fabric, requests, FABRIC_SYSCTLS)
-        return fabric
+        return self._make(FABRIC, requests, FABRIC_SYSCTLS)
 
     def _node(self, fabric: Namespace, node: Node) -> None:
         network = self._cluster.network
-        namespace = self._make(node.name, node.name)
         port = Veth(name=f"n{len(self._namespaces)}", namespace_fd=fabric.fd, bridge=LAN0)
         requests = [
             netlink.link_up(LO, "lo"),
@@ -158,7 +159,7 @@ class World:
             netlink.new_address(CNI0, node.bridge_ip, node.pod_cidr.prefixlen),
             *self._pod_network(node),
         ]
-        _configure(namespace, requests, NODE_SYSCTLS)
+        self._make(node.name, requests, NODE_SYSCTLS)
 
     def _pod_network(self, node: Node) -> Iterable[Request]:
         others = [other for other in self._cluster.nodes if other is not node]
@@ -176,7 +177,6 @@ class World:
 
     def _client(self, fabric: Namespace, client: Client) -> None:
         network = self._cluster.network
-        namespace = self._make(client.name, client.name)
         on_lan = client.address in network.lan
         name = f"c{len(self._namespaces)}"
         port = Veth(name=name, namespace_fd=fabric.fd, bridge=LAN0 if on_lan else 0)
@@ -192,17 +192,16 @@ class World:
             default,
             *(own if on_lan else ()),
         ]
-        _configure(namespace, requests, HOST_SYSCTLS)
+        self._make(client.name, requests)
         if not on_lan:
             index = fabric.run(lambda: socket.if_nametoindex(name))
             to = IPv4Network((client.address, 32))
-            _configure(fabric, [netlink.new_route(to, index=index), *own], {})
+            _change(fabric, [netlink.new_route(to, index=index), *own])
 
     def _add_pods(self, node: Node, pods: list[Pod]) -> None:
         node_namespace = self._namespaces[node.name]
         vxlan = self._cluster.network.pod_network is PodNetwork.VXLAN
         for pod in pods:
-            namespace = self._make(pod.name, pod.name)
             port = Veth(
                 name=pod.interface,
                 namespace_fd=node_namespace.fd,
@@ -216,19 +215,21 @@ class World:
                 netlink.new_address(ETH0, pod.address, node.pod_cidr.prefixlen),
                 netlink.new_route(ANYWHERE, via=node.bridge_ip),
             ]
-            _configure(namespace, requests, HOST_SYSCTLS)
-        _configure(node_namespace, [netlink.hairpin(pod.interface) for pod in pods], {})
+            self._make(pod.name, requests)
+        _change(node_namespace, [netlink.hairpin(pod.interface) for pod in pods])
 
 
-def _configure(namespace: Namespace, requests: list[Request], sysctls: Mapping[str, str]) -> None:
-    """Set sysctls, then send one batch, in one visit to the namespace."""
+def _configure(where: str, requests: list[Request], sysctls: Mapping[str, str]) -> None:
+    """Set sysctls, then send one batch, in the namespace of the calling thread."""
+    write_sysctls(where, sysctls)
+    with netlink.open_netlink() as sock:
+        netlink.send(sock, requests, where=where)
 
-    def act() -> None:
-        write_sysctls(namespace.name, sysctls)
-        with netlink.open_netlink() as sock:
-            netlink.send(sock, requests, where=namespace.name)
 
-    namespace.run(act)
+def _change(namespace: Namespace, requests: list[Request]) -> None:
+    """Send one batch inside a namespace that exists."""
+    if requests:
+        namespace.run(lambda: _configure(namespace.name, requests, {}))
 
 
 def _check_ports(cluster: Cluster) -> None:
