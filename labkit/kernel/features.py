@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import errno
 import socket
+import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from ipaddress import IPv4Address
-from pathlib import Path
 from typing import Final
 
 from labkit.errors import CommandError, KernelError, LabError, MissingFeature, UsageError
@@ -23,6 +23,19 @@ from labkit.kernel.tools import which
 
 CHAIN: Final = "LABKIT-TRY"
 IPPROTO_SCTP: Final = 132
+VERDICT_MAP: Final = """table ip try {
+    map services { type ipv4_addr . inet_proto . inet_service : verdict; }
+    chain try { type nat hook prerouting priority dstnat; policy accept;
+        ip daddr . meta l4proto . th dport vmap @services
+    }
+}
+"""
+"""What kube-proxy's nftables mode is made of."""
+NETLINK_GENERIC: Final = 16
+GENERIC_CONTROL: Final = 16
+GET_FAMILY: Final = struct.pack("=BBH", 3, 1, 0)
+FAMILY_NAME: Final = 2
+"""Source: linux/genetlink.h."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,9 +189,7 @@ def _ipset(scratch: Namespace) -> str:
 
 def _nftables(scratch: Namespace) -> str:
     _need_tool("nft")
-    scratch.execute(
-        ["nft", "-f", "-"], stdin="table ip try { map m { type ipv4_addr : verdict\n} }\n"
-    )
+    scratch.execute(["nft", "-f", "-"], stdin=VERDICT_MAP)
     return scratch.execute(["nft", "--version"]).strip()
 
 
@@ -189,9 +200,13 @@ def _conntrack(scratch: Namespace) -> str:
 
 
 def _ip_vs(scratch: Namespace) -> str:
-    if not scratch.run(lambda: Path("/proc/net/ip_vs").exists()):
-        raise LabError("/proc/net/ip_vs does not exist")
-    return "/proc/net/ip_vs"
+    body = GET_FAMILY + netlink.text(FAMILY_NAME, "IPVS")
+    request = Request("ask for IPVS", GENERIC_CONTROL, netlink.REQUEST, body)
+    try:
+        _send(scratch, request, protocol=NETLINK_GENERIC)
+    except KernelError as error:
+        raise LabError("the kernel does not know IPVS") from error
+    return "the kernel answers for IPVS"
 
 
 def _netem(scratch: Namespace) -> str:
@@ -223,9 +238,9 @@ def _need_tool(name: str) -> None:
         raise FileNotFoundError(errno.ENOENT, f"{name} is not on PATH")
 
 
-def _send(scratch: Namespace, request: Request) -> None:
+def _send(scratch: Namespace, request: Request, *, protocol: int = socket.NETLINK_ROUTE) -> None:
     def act() -> None:
-        with netlink.open_netlink() as sock:
+        with netlink.open_netlink(protocol) as sock:
             netlink.send(sock, [request], where=scratch.name)
 
     scratch.run(act)
