@@ -29,6 +29,10 @@ class Running:
     def __init__(self, cluster: Cluster, *, seed: int, iptables: Backend | None = None) -> None:
         self.cluster = cluster
         self.rules: dict[str, Rules] = {}
+        """Each node's rules as they were rendered last."""
+        self._installed: dict[str, Rules] = {}
+        """What each node's kernel is known to have; nothing after a failure."""
+        self._pods = {pod.name: pod for pod in cluster.pods}
         self._random = random.Random(seed)  # noqa: S311 - order of probes, no secret
         self._programs: dict[str, list[Program]] = {}
         self._plane: DataPlane = data_plane(cluster.dataplane, backend=iptables)
@@ -64,18 +68,25 @@ class Running:
         return self._world.host(host)
 
     def change(self, cluster: Cluster) -> None:
-        """Make the running lab the given cluster: pods first, then rules, as a real one does."""
-        kept = {pod.name: pod for pod in cluster.pods}
-        gone = [pod for pod in self.cluster.pods if not _same_place(pod, kept.get(pod.name))]
-        here = {pod.name for pod in self.cluster.pods} - {pod.name for pod in gone}
-        new = [pod for pod in cluster.pods if pod.name not in here]
-        for pod in gone:
-            self._stop(pod)
+        """Make the running lab the given cluster: pods first, then rules, as a real one does.
+
+        Raises:
+            LabError: it cannot become that; it is what it was before.
+        """
+        before = self.cluster
+        try:
+            self._become(cluster)
+        except BaseException:
+            self._become(before)
+            raise
+
+    def _become(self, cluster: Cluster) -> None:
+        wanted = {pod.name: pod for pod in cluster.pods}
+        for name, pod in list(self._pods.items()):
+            if not _same_place(pod, wanted.get(name)):
+                self._stop(pod)
         self.cluster = cluster
-        for pod in new:
-            if not pod.host_network:
-                self._world.add_pod(pod)
-        self._start(new)
+        self._start([pod for pod in cluster.pods if pod.name not in self._pods])
         self._install()
         self._plane.clean_up(cluster, [self.namespace(node.name) for node in cluster.nodes])
         self._serve_health_checks()
@@ -111,16 +122,21 @@ class Running:
     def _install(self) -> None:
         """Render the rules of every node and install what changed, on all nodes at once."""
         wanted = {node.name: self._plane.render(self.cluster, node) for node in self.cluster.nodes}
-        self._plane.apply(
-            [
-                Change(self.namespace(name), rules, self.rules.get(name))
-                for name, rules in wanted.items()
-                if rules != self.rules.get(name)
-            ]
-        )
-        self.rules = wanted
+        changes = [
+            Change(self.namespace(name), rules, self._installed.get(name))
+            for name, rules in wanted.items()
+            if rules != self._installed.get(name)
+        ]
+        self._installed = {}
+        self._plane.apply(changes)
+        self.rules = self._installed = wanted
 
     def _start(self, pods: Sequence[Pod]) -> None:
+        """Give pods that are not there yet their namespaces, and all of them their servers."""
+        for pod in pods:
+            if pod.name not in self._pods:
+                self._world.add_pod(pod)
+                self._pods[pod.name] = pod
         self._loop.run(self._start_responders(pods))
         started = [program for pod in pods for program in self._run_commands(pod)]
         for program in started:
@@ -141,8 +157,8 @@ class Running:
         for program in self._programs.pop(pod.name, []):
             program.close()
         self._loop.run(self._responders.stop_pod(pod.name))
-        if not pod.host_network:
-            self._world.remove_pod(pod.name)
+        self._world.remove_pod(pod.name)
+        del self._pods[pod.name]
 
     def _end_programs(self) -> None:
         for programs in self._programs.values():

@@ -149,3 +149,38 @@ def test_a_client_behind_the_router_is_seen_with_its_own_address(lab: LabFactory
 
     assert [str(address) for address in seen.sources_seen] == ["203.0.113.5"]
     assert seen.client_sources == {"preserved"}
+
+
+def test_a_lab_that_could_not_change_is_what_it_was(lab: LabFactory) -> None:
+    cluster = with_service(lab(nodes=2))
+    cluster.add_pod("web-1", node="node1", labels={"app": "web"}, ports=[80])
+    dies = ["sh", "-c", "exit 7"]
+
+    with pytest.raises(labkit.LabError, match="ended with 7"):
+        cluster.add_pod("web-2", node="node2", labels={"app": "web"}, ports=[80], command=dies)
+
+    assert [pod.name for pod in cluster.cluster.pods] == ["web-1"]
+    assert cluster.probe("node2", to="web:80").backends.keys() == {"web-1"}
+    cluster.add_pod("web-2", node="node2", labels={"app": "web"}, ports=[80])
+    assert cluster.probe("node2", to="web:80").backends.keys() == {"web-1", "web-2"}
+
+
+def test_a_pod_on_the_host_network_can_come_and_go(lab: LabFactory) -> None:
+    cluster = with_service(lab(nodes=2))
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "proxy", "labels": {"app": "web"}},
+        "spec": {
+            "nodeName": "node2",
+            "hostNetwork": True,
+            "containers": [{"name": "main", "ports": [{"containerPort": 80}]}],
+        },
+    }
+
+    cluster.add([pod])
+    assert cluster.probe("node1", to="web:80").backends.keys() == {"proxy"}
+    assert cluster.probe("proxy", to="web:80").outcome == "connected"
+
+    cluster.remove("Pod", "proxy")
+    assert cluster.probe("node1", to="web:80").outcome == "refused"
