@@ -10,6 +10,7 @@ Source: namespaces(7), setns(2), unshare(2), mount_namespaces(7).
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import queue
 import socket
@@ -22,6 +23,7 @@ from typing import IO, Final, Self, TypeVar
 
 from labkit.errors import CommandError, KernelError, LabError, MissingFeature
 from labkit.kernel import process
+from labkit.kernel.sysctls import write_sysctls
 
 T = TypeVar("T")
 
@@ -45,6 +47,7 @@ class Edge:
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._namespaces: set[Namespace] = set()
+        self._closed = False
         self._home = -1
         self._home_mount = -1
         self._thread = threading.Thread(target=self._serve, name="labkit kernel edge", daemon=True)
@@ -64,16 +67,17 @@ class Edge:
 
     def close(self) -> None:
         """Close every namespace that is still open and end the thread."""
-        if self._home < 0:
+        if self._closed:
             return
-        for namespace in list(self._namespaces):
-            namespace.close()
+        # On the worker, behind whatever it still does: the number of a descriptor that is closed
+        # under it could be another file's by the time that it is used.
+        self.run(self._close_namespaces)
+        self._closed = True
         self._work.put(None)
         self._thread.join()
         for descriptor in (self._home, self._home_mount):
             if descriptor >= 0:
                 os.close(descriptor)
-        self._home = self._home_mount = -1
 
     def namespace(
         self, name: str, *, ipv6: bool = False, first: Callable[[], None] | None = None
@@ -93,9 +97,17 @@ class Edge:
         return self.run(lambda: self._make(name, ipv6, first))
 
     def run(self, function: Callable[[], T]) -> T:
-        """Run ``function`` on the worker thread, outside any lab's namespace."""
+        """Run ``function`` on the worker thread, outside any lab's namespace.
+
+        If the caller is interrupted while it waits, ``function`` goes on all the same.
+
+        Raises:
+            LabError: the edge is closed.
+        """
         if threading.current_thread() is self._thread:
             return function()
+        if self._closed:
+            raise LabError("this lab is closed")
         future: Future[T] = Future()
 
         def work() -> None:
@@ -111,6 +123,18 @@ class Edge:
         """Run ``function`` on the worker thread, inside the namespace of ``descriptor``."""
         return self.run(lambda: self._visit(descriptor, function))
 
+    def run_inside(self, net: int, mounts: int, function: Callable[[], T]) -> T:
+        """Run ``function`` on the worker thread, inside a network and a mount namespace."""
+
+        def act() -> T:
+            self._set(mounts, CLONE_NEWNS)
+            try:
+                return self._visit(net, function)
+            finally:
+                self._set(self._home_mount, CLONE_NEWNS)
+
+        return self.run(act)
+
     def mount_namespace(self, net: int) -> int:
         """Make a mount namespace for a network namespace and return its file descriptor.
 
@@ -122,6 +146,10 @@ class Edge:
     def forget(self, namespace: Namespace) -> None:
         """Drop a namespace that was closed."""
         self._namespaces.discard(namespace)
+
+    def _close_namespaces(self) -> None:
+        for namespace in tuple(self._namespaces):
+            namespace.close()
 
     def _serve(self) -> None:
         while (work := self._work.get()) is not None:
@@ -135,8 +163,9 @@ class Edge:
             namespace = Namespace(self, name, descriptor)
             self._namespaces.add(namespace)
             if not ipv6:
-                # Before any device exists: its neighbour discovery would flood every bridge.
-                _write("net/ipv6/conf/all/disable_ipv6", "1", missing_ok=True)
+                # Before any device exists: its neighbour discovery would flood every bridge. What
+                # is written for all holds for devices to come, too.
+                write_sysctls(name, {"net/ipv6/conf/all/disable_ipv6": "1"}, missing_ok=True)
             if first:
                 first()
         except BaseException:
@@ -172,7 +201,7 @@ class Edge:
     def _unshare(self, flags: int, what: str) -> None:
         if self._libc.unshare(flags):
             error = ctypes.get_errno()
-            if error in (1, 13):
+            if error in (errno.EPERM, errno.EACCES):
                 raise MissingFeature(
                     "network namespaces",
                     found=f"{what}: {os.strerror(error)}",
@@ -203,8 +232,7 @@ class Namespace:
 
     def run(self, function: Callable[[], T]) -> T:
         """Run ``function`` on the edge's thread, inside this namespace."""
-        if self.fd < 0:
-            raise LabError(f"{self.name} is closed")
+        self._check_open()
         return self._edge.run_in(self.fd, function)
 
     def socket(self, family: int, kind: int, protocol: int = 0) -> Socket:
@@ -243,9 +271,15 @@ class Namespace:
     @property
     def mount_fd(self) -> int:
         """The namespace's private mount namespace, made on first use."""
-        if self._mount_fd < 0:
-            self._mount_fd = self._edge.mount_namespace(self.fd)
-        return self._mount_fd
+        self._check_open()
+
+        def ensure() -> int:
+            if self._mount_fd < 0:
+                self._mount_fd = self._edge.mount_namespace(self.fd)
+            return self._mount_fd
+
+        # Decided on the one worker thread: two callers must not make two.
+        return self._mount_fd if self._mount_fd >= 0 else self._edge.run(ensure)
 
     def popen(
         self,
@@ -256,8 +290,10 @@ class Namespace:
         stdout: Stream = None,
         stderr: Stream = None,
         own_pids: bool = False,
-    ) -> subprocess.Popen[bytes]:
+    ) -> process.Process:
         """Start a program in this namespace; it dies with this process.
+
+        It starts in the caller's working directory, or in / where its mounts hide that.
 
         Args:
             argv: the program and its arguments.
@@ -267,31 +303,37 @@ class Namespace:
             stderr: the same.
             own_pids: give it a process namespace, so that whatever it starts dies with it.
         """
-        mount_fd = self.mount_fd
+        enter = process.enter(net_fd=self.fd, mount_fd=self.mount_fd)
+        command = [*enter, *process.watched(argv, own_pids=own_pids)]
         # From the edge's thread, which lives as long as the lab: programs die with their thread.
-        return self._edge.run(
-            lambda: process.start(
-                argv,
-                net_fd=self.fd,
-                mount_fd=mount_fd,
-                own_pids=own_pids,
-                env=env,
-                streams=(stdin, stdout, stderr),
-            )
-        )
+        return self._edge.run(lambda: process.start(command, env, (stdin, stdout, stderr)))
 
-    def start_tool(self, argv: Sequence[str]) -> process.Process:
-        """Start a short-lived tool with pipes; several nodes' tools can run at a time."""
-        pipe = subprocess.PIPE
-        return self.popen(argv, stdin=pipe, stdout=pipe, stderr=pipe)
+    def start_tool(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        stdin: Stream = subprocess.PIPE,
+        stdout: Stream = subprocess.PIPE,
+    ) -> process.Process:
+        """Start a short-lived tool; several namespaces' tools can run at a time.
 
-    def execute(self, argv: Sequence[str], *, stdin: str = "") -> str:
+        The edge's thread enters the namespaces itself instead of starting nsenter: 2.7 ms instead
+        of 3.7 ms for a tool that does next to nothing.
+        """
+        mounts, command = self.mount_fd, process.watched(argv)
+        streams = (stdin, stdout, subprocess.PIPE)
+        return self._edge.run_inside(self.fd, mounts, lambda: process.start(command, env, streams))
+
+    def execute(
+        self, argv: Sequence[str], *, stdin: str = "", env: Mapping[str, str] | None = None
+    ) -> str:
         """Run a tool to its end and return what it printed.
 
         Raises:
             CommandError: it exited non-zero.
         """
-        tool = self.start_tool(argv)
+        tool = self.start_tool(argv, env=env)
         out, err = tool.communicate(stdin.encode())
         if tool.returncode:
             raise CommandError(
@@ -311,27 +353,6 @@ class Namespace:
         self.fd = self._mount_fd = -1
         self._edge.forget(self)
 
-
-def write_sysctls(where: str, values: Mapping[str, str]) -> None:
-    """Set sysctls in the namespace of the calling thread."""
-    for name, value in values.items():
-        try:
-            _write(name, value)
-        except OSError as error:
-            request = f"{where}: set {name.replace('/', '.')} to {value}"
-            raise KernelError(
-                request, errno=error.errno or 0, message=error.strerror or str(error)
-            ) from error
-
-
-def _write(name: str, value: str, *, missing_ok: bool = False) -> None:
-    try:
-        descriptor = os.open(f"/proc/sys/{name}", os.O_WRONLY)
-    except FileNotFoundError:
-        if missing_ok:
-            return
-        raise
-    try:
-        os.write(descriptor, value.encode())
-    finally:
-        os.close(descriptor)
+    def _check_open(self) -> None:
+        if self.fd < 0:
+            raise LabError(f"{self.name} is closed")

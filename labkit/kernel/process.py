@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import IO, Final
 
 from labkit.errors import LabError
@@ -19,10 +20,13 @@ from labkit.kernel.tools import search_path
 Stream = int | IO[bytes] | None
 Process = subprocess.Popen[bytes]
 
-ENTER: Final = '[ "$PPID" = "$0" ] || exit 1; exec "$@"'
-"""Go on only as the child of labkit: it may have died before the death signal was asked for."""
+CHECKED: Final = '[ "$PPID" = "$0" ] || exit 1; cd "$1" 2>/dev/null || :; shift; exec "$@"'
+"""Go on only as the child of labkit: it may have died before the death signal was asked for.
+
+A change of mount namespace ends in /, so the working directory is taken up again.
+"""
 OWN_PIDS: Final = (
-    '[ "$PPID" = "$0" ] || exit 1; first=$1; shift; '
+    '[ "$PPID" = "$0" ] || exit 1; cd "$1" 2>/dev/null || :; first=$2; shift 2; '
     'exec unshare --mount --pid --fork --kill-child=KILL sh -c "$first" "$$" "$@"'
 )
 FIRST_PROCESS: Final = (
@@ -35,16 +39,25 @@ FIRST_PROCESS: Final = (
 """The same check in the new process namespace, where the parent shows only in the old /proc."""
 
 
+def enter(*, net_fd: int, mount_fd: int) -> list[str]:
+    """The command that enters the namespaces of this process' file descriptors."""
+    me = os.getpid()
+    return ["nsenter", f"--net=/proc/{me}/fd/{net_fd}", f"--mount=/proc/{me}/fd/{mount_fd}", "--"]
+
+
+def watched(argv: Sequence[str], *, own_pids: bool = False) -> list[str]:
+    """The command that runs ``argv`` in this process' working directory and dies with it."""
+    die_with_us = ["setpriv", "--pdeathsig", "KILL", "--"]
+    script, extra = (OWN_PIDS, [FIRST_PROCESS]) if own_pids else (CHECKED, [])
+    return [*die_with_us, "sh", "-c", script, str(os.getpid()), _directory(), *extra, *argv]
+
+
 def start(
-    argv: Sequence[str],
-    *,
-    net_fd: int,
-    mount_fd: int,
-    own_pids: bool,
+    command: Sequence[str],
     env: Mapping[str, str] | None,
     streams: tuple[Stream, Stream, Stream],
-) -> subprocess.Popen[bytes]:
-    """Start a program in a network and a mount namespace.
+) -> Process:
+    """Start a command with ``env`` beside this process' own variables.
 
     Must be called on a thread that lives as long as the program may: the kernel kills the program
     when that thread ends.
@@ -52,16 +65,10 @@ def start(
     Raises:
         LabError: util-linux's programs are missing.
     """
-    me = os.getpid()
-    inside = ["nsenter", f"--net=/proc/{me}/fd/{net_fd}", f"--mount=/proc/{me}/fd/{mount_fd}"]
-    if own_pids:
-        shell = ["sh", "-c", OWN_PIDS, str(me), FIRST_PROCESS]
-    else:
-        shell = ["sh", "-c", ENTER, str(me)]
     stdin, stdout, stderr = streams
     try:
         return subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", *inside, "--", *shell, *argv],
+            command,
             env={**os.environ, "PATH": search_path(), **(env or {})},
             stdin=stdin,
             stdout=stdout,
@@ -69,3 +76,10 @@ def start(
         )
     except FileNotFoundError as error:
         raise LabError(f"{error.filename} is missing; install util-linux") from error
+
+
+def _directory() -> str:
+    try:
+        return str(Path.cwd())
+    except FileNotFoundError:  # it was removed
+        return "/"

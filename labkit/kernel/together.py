@@ -41,9 +41,7 @@ def _start(tool: Tool) -> Process:
     with os.fdopen(stdin, "wb+") as file:
         file.write(tool.stdin.encode())
         file.seek(0)
-        return tool.namespace.popen(
-            tool.argv, stdin=file, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        )
+        return tool.namespace.start_tool(tool.argv, stdin=file, stdout=subprocess.DEVNULL)
 
 
 def _finish(tool: Tool, process: Process) -> CommandError | None:

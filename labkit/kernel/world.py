@@ -16,7 +16,8 @@ from labkit.cluster.model import Client, Cluster, Node, Pod, PodNetwork
 from labkit.errors import LabError, UsageError
 from labkit.kernel import netlink
 from labkit.kernel.netlink import Request, Veth
-from labkit.kernel.netns import Edge, Namespace, write_sysctls
+from labkit.kernel.netns import Edge, Namespace
+from labkit.kernel.sysctls import write_sysctls
 
 LO, ETH0, CNI0, FLANNEL = 1, 2, 3, 4
 """Interface indexes: chosen, so that a batch can name what it has just made."""
