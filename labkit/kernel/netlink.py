@@ -106,12 +106,16 @@ class Veth:
     peer_index: int = 2
     """Known beforehand, so that later messages of the batch can name the peer."""
     mtu: int = 1500
+    peer_mac: bytes = b""
+    """The peer's MAC address; empty for one of the kernel's choice."""
 
     def request(self) -> Request:
         """The message that makes it."""
         peer = (
             IFINFO.pack(0, 0, self.peer_index, 0, 0) + text(NAME, self.peer) + number(MTU, self.mtu)
         )
+        if self.peer_mac:
+            peer += attribute(ADDRESS, self.peer_mac)
         data = attribute(INFO_DATA, attribute(1, peer))
         body = IFINFO.pack(0, 0, 0, UP, UP) + text(NAME, self.name) + number(MTU, self.mtu)
         body += number(NET_NS_FD, self.namespace_fd)
@@ -129,6 +133,15 @@ def new_vxlan(name: str, index: int, local: IPv4Address, mtu: int) -> Request:
     body = IFINFO.pack(0, 0, index, UP, UP) + text(NAME, name) + number(MTU, mtu)
     body += attribute(ADDRESS, vxlan_mac(local)) + info
     return _new_link(f"add vxlan {name}", body)
+
+
+def pod_mac(address: IPv4Address) -> bytes:
+    """A pod's MAC address, as kubenet chose it from the pod's address.
+
+    A pod that takes the address of one that is gone is found at once: others may still have the
+    address in their ARP tables, and would ask again only after seconds of silence.
+    """
+    return b"\x0a\x58" + address.packed
 
 
 def vxlan_mac(local: IPv4Address) -> bytes:

@@ -16,6 +16,7 @@ from typing import Final, Self
 from labkit.cluster.model import Client, Cluster, Node, Pod, PodNetwork, Route
 from labkit.errors import LabError, UsageError
 from labkit.kernel import netlink
+from labkit.kernel.carrier import wait_for_carrier
 from labkit.kernel.netlink import Request, Veth
 from labkit.kernel.netns import Edge, Namespace
 from labkit.kernel.open_files import make_room_for
@@ -137,7 +138,9 @@ class World:
         make_room_for(1)
         try:
             self._edge.run(lambda: self._add_pods(node, [pod]))
+            wait_for_carrier(self._namespaces[node.name])
         except LabError:
+            self._pods.pop(pod.name, None)
             if half := self._namespaces.pop(pod.name, None):
                 half.close()
             raise
@@ -164,6 +167,8 @@ class World:
             self._client(fabric, client)
         for node in self._cluster.nodes:
             self._add_pods(node, self._cluster.pods_on(node.name))
+        for namespace in (fabric, *(self._namespaces[node.name] for node in self._cluster.nodes)):
+            wait_for_carrier(namespace)
         return fabric
 
     def _close(self) -> None:
@@ -260,6 +265,7 @@ class World:
                 namespace_fd=node_namespace.fd,
                 bridge=CNI0,
                 mtu=MTU - VXLAN_OVERHEAD if vxlan else MTU,
+                peer_mac=netlink.pod_mac(pod.address),
             )
             address = netlink.new_address(ETH0, pod.address, node.pod_cidr.prefixlen)
             requests = [loopback, port.request(), link, address, default]

@@ -84,8 +84,8 @@ def address(prefix: int, *attributes: tuple[str, object]) -> bytes:
     )
 
 
-def veth_body(port: list[tuple[str, object]]) -> bytes:
-    peer: list[tuple[str, object]] = [("IFLA_IFNAME", "eth0"), ("IFLA_MTU", 1450)]
+def veth_body(port: list[tuple[str, object]], *of_peer: tuple[str, object]) -> bytes:
+    peer: list[tuple[str, object]] = [("IFLA_IFNAME", "eth0"), ("IFLA_MTU", 1450), *of_peer]
     pair = ("VETH_INFO_PEER", {"index": 2, "attrs": peer})
     attributes = [("IFLA_IFNAME", "veth-web"), ("IFLA_MTU", 1450), *port, info("veth", pair)]
     return link(0, *attributes, up=True)
@@ -130,6 +130,10 @@ CASES = {
     "veth in no bridge": (
         Veth(name="veth-web", namespace_fd=9, mtu=1450).request(),
         veth_body([("IFLA_NET_NS_FD", 9)]),
+    ),
+    "veth whose peer has a pod's MAC": (
+        Veth(name="veth-web", namespace_fd=9, mtu=1450, peer_mac=netlink.pod_mac(NODE1)).request(),
+        veth_body([("IFLA_NET_NS_FD", 9)], ("IFLA_ADDRESS", "0a:58:c0:a8:00:01")),
     ),
     "vxlan": (
         netlink.new_vxlan("flannel.1", 4, NODE1, 1450),
