@@ -35,10 +35,10 @@ def test_a_shown_command_works(page: str, shown: str, tmp_path: Path) -> None:
     if program == "make":
         # `make test` would run this very test: that its recipe can be made is what is asked here.
         command = ["make", "--dry-run", "--directory", str(ROOT), *arguments]
-    elif program in {"pytest", "labkit"}:
-        command = [str(Path(sys.executable).parent / program), *arguments]
     else:
-        command = [program.replace("python", sys.executable), *arguments]
+        own = {"pytest", "labkit", "python"}
+        binaries = Path(sys.executable).parent
+        command = [str(binaries / word) if word in own else word for word in (program, *arguments)]
 
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
 
