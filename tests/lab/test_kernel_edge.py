@@ -68,6 +68,13 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+def assert_own_run(namespace: Namespace) -> None:
+    """Stop before anything is written that would land in the machine's own /run."""
+    own = Path("/run").stat()
+    found = namespace.execute(["stat", "--format=%d:%i", "/run"]).strip()
+    assert found != f"{own.st_dev}:{own.st_ino}"
+
+
 # --- the worker thread ---
 
 
@@ -124,7 +131,20 @@ def test_an_error_leaves_the_worker_outside(edge: Edge, namespace: Namespace) ->
     assert edge.run(own_namespaces) == outside
 
 
-def test_an_interrupted_build_stops_and_frees_everything(edge: Edge) -> None:
+class CountingEdge(Edge):
+    """Counts the namespaces that it is asked for."""
+
+    made = 0
+
+    def namespace(
+        self, name: str, *, ipv6: bool = False, first: Callable[[], None] | None = None
+    ) -> Namespace:
+        self.made += 1
+        return super().namespace(name, ipv6=ipv6, first=first)
+
+
+@pytest.mark.usefixtures("namespace")
+def test_an_interrupted_build_stops_and_frees_everything() -> None:
     node = replace(kernel_clusters.NODE1, pod_cidr=IPv4Network("10.244.0.0/20"))
     pods = tuple(kernel_clusters.pod(f"pod{number}", node, number + 2) for number in range(500))
     cluster = replace(kernel_clusters.CLUSTER, nodes=(node,), clients=(), pods=pods)
@@ -136,12 +156,14 @@ def test_an_interrupted_build_stops_and_frees_everything(edge: Edge) -> None:
         interrupting.start()
         World(edge, cluster)
 
-    interrupting = threading.Thread(
-        target=lambda: edge.run(lambda: signal.pthread_kill(main, signal.SIGINT))
-    )
-    with pytest.raises(KeyboardInterrupt):
-        build()
-    interrupting.join()
+    with CountingEdge() as edge:
+        interrupting = threading.Thread(
+            target=lambda: edge.run(lambda: signal.pthread_kill(main, signal.SIGINT))
+        )
+        with pytest.raises(KeyboardInterrupt):
+            build()
+        interrupting.join()
+        assert edge.made < len(pods)
 
     assert open_files() == before
 
@@ -193,6 +215,7 @@ def test_read_only_sysctls_are_something_that_is_missing() -> None:
 def test_a_program_has_its_own_run_and_the_namespaces_sys(namespace: Namespace) -> None:
     namespace.execute(["ip", "link", "add", "veth0", "type", "veth", "peer", "name", "veth1"])
     before = host.snapshot()
+    assert_own_run(namespace)
 
     namespace.execute(["sh", "-c", "echo mine > /run/xtables.lock"])
 
@@ -203,6 +226,8 @@ def test_a_program_has_its_own_run_and_the_namespaces_sys(namespace: Namespace) 
 
 def test_namespaces_do_not_share_run(edge: Edge) -> None:
     first, second = edge.namespace("node1"), edge.namespace("node2")
+
+    assert_own_run(first)
 
     first.execute(["touch", "/run/mine"])
 
@@ -304,3 +329,13 @@ def test_a_program_whose_labkit_is_gone_never_starts(*, own_pids: bool) -> None:
     done = subprocess.run([*between, *command], capture_output=True, text=True, check=False)
 
     assert (done.stdout, done.returncode) == ("", 1)
+
+
+def test_the_first_process_of_its_own_namespace_checks_its_parent_too() -> None:
+    # Labkit can also go after the first check. No process here has this one's number.
+    apart = ["unshare", "--user", "--map-root-user", "--mount", "--pid", "--fork"]
+    first = ["sh", "-c", process.FIRST_PROCESS, "no parent", "echo", "started"]
+
+    done = subprocess.run([*apart, *first], capture_output=True, text=True, check=False)
+
+    assert (done.stdout, done.stderr, done.returncode) == ("", "", 1)
