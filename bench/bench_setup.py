@@ -1,9 +1,9 @@
 """Set-up of a lab: labkit's World beside the least that it can cost, `ip -batch` and Mininet.
 
 Every way makes a star of hosts, in turns; medians are printed with the fastest and the slowest.
-"netlink floor" is bench/netlink_floor.py: what the kernel itself needs. labkit also makes the
-nodes' own links, hairpin ports and sysctls. Mininet runs where it is installed (Debian packages
-mininet and bridge-utils). Nothing touches the machine's own network.
+"netlink floor" is bench/netlink_floor.py: what the kernel itself needs. labkit also makes routes
+between nodes, hairpin ports and sysctls, and waits until links carry packets. Mininet runs where
+it is installed (Debian packages mininet and bridge-utils). Nothing touches the machine's network.
 
 Usage: python bench/bench_setup.py [--pods 100 500] [--rounds 5] [--nodes 20] [--slow-up-to 100]
 """
@@ -26,7 +26,7 @@ from bench.bench_probes import star_cluster
 from bench.netlink_floor import Floor
 from labkit.cluster.model import Cluster, Node, ObjectName, Pod
 from labkit.kernel.netlink import DELLINK, HEADER, Veth, open_netlink, send
-from labkit.kernel.netns import Edge
+from labkit.kernel.netns import Edge, Namespace
 from labkit.kernel.world import World
 
 SYSTEM_PYTHON: Final = "/usr/bin/python3"
@@ -73,12 +73,12 @@ def labkit_way(nodes: int, pods: int) -> Way:
     return run
 
 
-def floor_way(bridges: int, hosts: int) -> Way:
+def floor_way(nodes: int, pods: int) -> Way:
     """Seconds of the floor's set-up."""
 
     def run() -> float:
         started = time.perf_counter()
-        with closing(Floor(bridges, hosts)):
+        with closing(Floor(nodes, pods)):
             return time.perf_counter() - started
 
     return run
@@ -104,9 +104,9 @@ def has_mininet() -> bool:
 
 def ways(pods: int, nodes: int, *, slow: bool) -> Iterator[tuple[str, Way]]:
     """Everybody who takes part, each behind the measure for it."""
-    yield f"netlink floor, {nodes} bridges", floor_way(nodes, pods)
+    yield f"netlink floor, {nodes} nodes", floor_way(nodes, pods)
     yield f"labkit, {nodes} nodes", labkit_way(nodes, pods)
-    yield "netlink floor, one bridge", floor_way(1, pods)
+    yield "netlink floor, one node", floor_way(1, pods)
     yield "labkit, one node", labkit_way(1, pods)
     if slow:
         yield "`ip -batch`", other_way("ip-batch", pods)
@@ -115,24 +115,30 @@ def ways(pods: int, nodes: int, *, slow: bool) -> Iterator[tuple[str, Way]]:
 
 
 def settle(edge: Edge) -> None:
-    """Wait until the kernel has taken down what was closed: it does so later, in order.
+    """Wait until the kernel has taken down what was closed: it does so later, batch by batch.
 
-    A namespace that is closed last takes a link with it whose other end is watched here.
+    A namespace that is closed last takes a link with it whose other end is watched here. The
+    second one is in a later batch, which the kernel begins when it is done with the first.
     """
-    watcher, last = edge.namespace("watcher"), edge.namespace("last")
-    with watcher.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as watch:
-        watch.bind((0, RTMGRP_LINK))
-        link = Veth(name="link", namespace_fd=watcher.fd).request()
+    for _ in range(2):
+        watcher, last = edge.namespace("watcher"), edge.namespace("last")
+        with watcher.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as watch:
+            watch.bind((0, RTMGRP_LINK))
+            add_link(last, Veth(name="link", namespace_fd=watcher.fd))
+            last.close()
+            while HEADER.unpack_from(watch.recv(1 << 16))[1] != DELLINK:
+                pass
+        watcher.close()
 
-        def add() -> None:
-            with open_netlink() as sock:
-                send(sock, [link], where=last.name)
 
-        last.run(add)
-        last.close()
-        while HEADER.unpack_from(watch.recv(1 << 16))[1] != DELLINK:
-            pass
-    watcher.close()
+def add_link(namespace: Namespace, link: Veth) -> None:
+    """Make a veth pair."""
+
+    def add() -> None:
+        with open_netlink() as sock:
+            send(sock, [link.request()], where=namespace.name)
+
+    namespace.run(add)
 
 
 def measure(taking_part: dict[str, Way], rounds: int) -> dict[str, list[float]]:

@@ -1,8 +1,9 @@
-"""The least that a star of hosts costs: one unshare and one netlink message a host, nothing else.
+"""The least that a lab costs: one unshare and one netlink message a host, nothing else.
 
-Written apart from labkit, on purpose: it is the measure. A host gets a loopback that is up, eth0
-on a bridge, an address and a default route; IPv6 is off. No name, no sysctl beyond that, no check
-of any answer but whether there was an error.
+Written apart from labkit, on purpose: it is the measure. A LAN bridge, nodes on it, each with a
+bridge of its own, pods on those. A host gets a loopback that is up, eth0 on a bridge, an address
+and a default route; IPv6 is off. No routes between nodes, no hairpin, no other sysctl, no wait
+for the links' carrier, no check of any answer but whether there was an error.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ CLONE_NEWNET: Final = 0x40000000
 NEW: Final = 0x601
 """NLM_F_REQUEST, NLM_F_CREATE and NLM_F_EXCL."""
 ACK: Final = 0x4
-BRIDGE: Final = 2
+LAN, NODE = 2, 3
+"""Indexes of the bridges: a node's index 2 is its eth0."""
 
 
 def attribute(kind: int, payload: bytes) -> bytes:
@@ -41,20 +43,18 @@ UP_ETH0: Final = message(16, 1, link(2))
 PEER: Final = attribute(1, link(2, attribute(3, b"eth0\0"), up=False))
 VETH: Final = attribute(18, attribute(1, b"veth\0") + attribute(2, PEER))
 NO_SNOOPING: Final = attribute(2, attribute(23, b"\0"))
-NEW_BRIDGE: Final = message(
-    16,
-    NEW | ACK,
-    link(
-        BRIDGE,
-        attribute(3, b"br0\0") + attribute(18, attribute(1, b"bridge\0") + NO_SNOOPING),
-    ),
-)
 
 
-def veth(name: str, namespace: int) -> bytes:
+def new_bridge(index: int) -> bytes:
+    """A bridge, the last of its batch."""
+    info = attribute(18, attribute(1, b"bridge\0") + NO_SNOOPING)
+    return message(16, NEW | ACK, link(index, attribute(3, b"br0\0") + info))
+
+
+def veth(name: str, namespace: int, bridge: int) -> bytes:
     """A port of the bridge in another namespace, and eth0 here as its peer."""
     attributes = attribute(3, name.encode() + b"\0") + attribute(28, struct.pack("=I", namespace))
-    attributes += attribute(10, struct.pack("=I", BRIDGE)) + VETH
+    attributes += attribute(10, struct.pack("=I", bridge)) + VETH
     return message(16, NEW, link(0, attributes))
 
 
@@ -71,15 +71,17 @@ def default_route(gateway: bytes) -> bytes:
 
 
 class Floor:
-    """So many hosts on each of so many bridges. Closing it lets go of the namespaces."""
+    """So many pods, evenly on so many nodes. Closing it lets go of the namespaces."""
 
-    def __init__(self, bridges: int, hosts: int) -> None:
+    def __init__(self, nodes: int, pods: int) -> None:
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._descriptors: list[int] = []
         home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            for number in range(bridges):
-                self._star(IPv4Address((10 << 24) + (number << 16)), hosts // bridges)
+            lan = self._namespace()
+            self._send(UP_LO + new_bridge(LAN))
+            for number in range(nodes):
+                self._node(number, lan, pods // nodes)
         finally:
             self._libc.setns(home, CLONE_NEWNET)
             os.close(home)
@@ -89,14 +91,17 @@ class Floor:
         for descriptor in self._descriptors:
             os.close(descriptor)
 
-    def _star(self, network: IPv4Address, hosts: int) -> None:
-        bridge = self._namespace()
-        self._send(UP_LO + NEW_BRIDGE)
+    def _node(self, number: int, lan: int, pods: int) -> None:
+        node = self._namespace()
+        own = address((IPv4Address("192.168.0.2") + number).packed)
+        port = veth(f"n{number}", lan, LAN)
+        self._send(UP_LO + port + UP_ETH0 + own + new_bridge(NODE))
+        network = IPv4Address("10.0.0.0") + (number << 16)
         route = default_route((network + 1).packed)
-        for number in range(hosts):
+        for pod in range(pods):
             self._namespace()
-            own = address((network + 2 + number).packed)
-            self._send(UP_LO + veth(f"h{number}", bridge) + UP_ETH0 + own + route)
+            own = address((network + 2 + pod).packed)
+            self._send(UP_LO + veth(f"p{pod}", node, NODE) + UP_ETH0 + own + route)
 
     def _namespace(self) -> int:
         """Make a namespace and stay in it."""

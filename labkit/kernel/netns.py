@@ -207,6 +207,13 @@ class Edge:
                     found=f"{what}: {os.strerror(error)}",
                     remedy="run as root, or with --rootless",
                 )
+            if error == errno.ENOSPC:
+                limit = "max_net_namespaces" if flags & CLONE_NEWNET else "max_mnt_namespaces"
+                raise MissingFeature(
+                    "network namespaces",
+                    found=f"{what}: there may be no more of them",
+                    remedy=f"as root: sysctl user.{limit}=65536",
+                )
             raise KernelError(what, errno=error, message=os.strerror(error))
 
     def _set(self, descriptor: int, kind: int) -> None:
