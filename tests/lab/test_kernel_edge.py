@@ -64,7 +64,7 @@ def is_alive(pid: int) -> bool:
     """Whether a process runs, of which a zombie is no example."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # gone before or between open and read
         return False
 
 
@@ -131,8 +131,8 @@ def test_an_error_leaves_the_worker_outside(edge: Edge, namespace: Namespace) ->
     assert edge.run(own_namespaces) == outside
 
 
-class CountingEdge(Edge):
-    """Counts the namespaces that it is asked for."""
+class InterruptingEdge(Edge):
+    """Interrupts the main thread when the third namespace is made, and goes on."""
 
     made = 0
 
@@ -140,6 +140,10 @@ class CountingEdge(Edge):
         self, name: str, *, ipv6: bool = False, first: Callable[[], None] | None = None
     ) -> Namespace:
         self.made += 1
+        if self.made == 3:
+            main = threading.main_thread().ident
+            assert main
+            signal.pthread_kill(main, signal.SIGINT)
         return super().namespace(name, ipv6=ipv6, first=first)
 
 
@@ -149,21 +153,11 @@ def test_an_interrupted_build_stops_and_frees_everything() -> None:
     pods = tuple(kernel_clusters.pod(f"pod{number}", node, number + 2) for number in range(500))
     cluster = replace(kernel_clusters.CLUSTER, nodes=(node,), clients=(), pods=pods)
     before = open_files()
-    main = threading.get_ident()
 
-    def build() -> None:
-        # The edge's thread interrupts the main one, then goes on to build.
-        interrupting.start()
-        World(edge, cluster)
-
-    with CountingEdge() as edge:
-        interrupting = threading.Thread(
-            target=lambda: edge.run(lambda: signal.pthread_kill(main, signal.SIGINT))
-        )
+    with InterruptingEdge() as edge:
         with pytest.raises(KeyboardInterrupt):
-            build()
-        interrupting.join()
-        assert edge.made < len(pods)
+            World(edge, cluster)
+        assert 3 <= edge.made < len(pods)
 
     assert open_files() == before
 
