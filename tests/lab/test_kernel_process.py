@@ -17,6 +17,7 @@ from uuid import uuid4
 import pytest
 
 from labkit.errors import MissingFeature
+from labkit.kernel import rootless
 from labkit.kernel.netns import Edge
 from tests.lab import host
 
@@ -183,3 +184,33 @@ def test_running_out_is_one_line_that_says_of_what(limit: str, words: str) -> No
     assert done.stderr == ""
     (line,) = done.stdout.splitlines()
     assert words in line
+
+
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        ("ulimit -n 64", "ulimit -Hn "),
+        ("echo 5 > /proc/sys/user/max_net_namespaces", "sysctl user.max_net_namespaces="),
+        ("echo 1 > /proc/sys/user/max_mnt_namespaces", "sysctl user.max_mnt_namespaces="),
+    ],
+    ids=["descriptors", "network namespaces", "mount namespaces"],
+)
+def test_a_run_that_meets_a_limit_tells_the_remedy(limit: str, words: str) -> None:
+    before = host.snapshot()
+    run = [sys.executable, "-m", "labkit", "run", "scenarios/nodeport-cluster.yaml"]
+    done = subprocess.run(
+        [
+            *("unshare", "--user", "--map-root-user", "--net", "--mount", "sh", "-c"),
+            *(f'{limit}; exec "$@"', "sh", *run),
+        ],
+        cwd=ROOT,
+        env={**os.environ, rootless.MARK: "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == MissingFeature.exit_status, done.stdout + done.stderr
+    assert words in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    assert host.snapshot() == before

@@ -52,6 +52,23 @@ def test_an_ordinary_user_runs_a_scenario(arguments: list[str]) -> None:
     assert host.snapshot() == before
 
 
+@pytest.mark.timeout(120)
+def test_an_ordinary_user_runs_every_scenario() -> None:
+    done = as_ordinary_user(sys.executable, "-m", "labkit", "run", "scenarios/")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(list((ROOT / "scenarios").glob("*.yaml"))) > 1
+    assert f"{len(list((ROOT / 'scenarios').glob('*.yaml')))} scenarios, " in done.stdout
+
+
+def test_an_ordinary_users_doctor_finds_what_scenarios_need() -> None:
+    done = as_ordinary_user(sys.executable, "-m", "labkit", "doctor")
+
+    found = {line[:20].strip(): line[20:].split()[:1] for line in done.stdout.splitlines()}
+    for feature in ("network namespaces", "mount namespaces", "veth", "bridge netfilter", "tools"):
+        assert found[feature] == ["yes"], done.stdout
+
+
 def test_a_refused_user_namespace_says_which_setting_it_was() -> None:
     # A limit of its own: that of a user namespace made for this, not the machine's.
     limited = 'echo 0 > /proc/sys/user/max_user_namespaces; exec "$0" -c "$1"'
