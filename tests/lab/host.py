@@ -34,25 +34,70 @@ def snapshot() -> Mapping[str, str]:
 
 
 def network_namespaces() -> set[str]:
-    """Every network namespace that some process is in or holds a file descriptor of."""
-    found: set[str] = set()
-    for process in Path("/proc").glob("[0-9]*"):
-        for link in (process / "ns/net", *_children(process / "fd")):
-            with contextlib.suppress(OSError):
-                target = str(link.readlink())
-                if target.startswith("net:["):
-                    found.add(target)
-    return found
+    """Every network namespace that a process is in or holds a file descriptor of.
+
+    What other workers of the same test run hold is theirs.
+    """
+    others = _other_workers()
+    return {
+        target
+        for process in _processes()
+        if not _ancestors(process) & others
+        for target in _namespaces_of(process)
+    }
+
+
+def namespaces_with(mark: str) -> set[str]:
+    """The network namespaces of the processes that carry ``mark``."""
+    return {target for process in processes_with(mark) for target in _namespaces_of(process)}
 
 
 def processes_with(mark: str) -> set[int]:
     """Processes whose environment holds ``mark``: whatever a marked process has started."""
     found: set[int] = set()
-    for process in Path("/proc").glob("[0-9]*"):
+    for process in _processes():
         with contextlib.suppress(OSError):
-            if mark.encode() in (process / "environ").read_bytes():
-                found.add(int(process.name))
+            if mark.encode() in Path(f"/proc/{process}/environ").read_bytes():
+                found.add(process)
     return found - {os.getpid()}
+
+
+def _processes() -> list[int]:
+    return [int(entry.name) for entry in Path("/proc").glob("[0-9]*")]
+
+
+def _namespaces_of(process: int) -> set[str]:
+    found: set[str] = set()
+    base = Path(f"/proc/{process}")
+    for link in (base / "ns/net", *_children(base / "fd")):
+        with contextlib.suppress(OSError):
+            target = str(link.readlink())
+            if target.startswith("net:["):
+                found.add(target)
+    return found
+
+
+def _other_workers() -> set[int]:
+    """The other workers of pytest-xdist: children of the same parent."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return set()
+    mine, parent = os.getpid(), os.getppid()
+    return {pid for pid in _processes() if pid != mine and _parent(pid) == parent}
+
+
+def _ancestors(process: int) -> set[int]:
+    found: set[int] = set()
+    while process > 1 and process not in found:
+        found.add(process)
+        process = _parent(process)
+    return found
+
+
+def _parent(process: int) -> int:
+    with contextlib.suppress(OSError):
+        # proc_pid_stat(5): the name is in parentheses and may hold anything.
+        return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+    return 0
 
 
 def _children(folder: Path) -> list[Path]:

@@ -105,7 +105,7 @@ def test_an_interrupted_run_ends_at_once_and_leaves_nothing(
     before, namespaces = host.snapshot(), host.network_namespaces()
     mark = uuid4().hex
     process = start(mark, scenario)
-    until(lambda: host.network_namespaces() > namespaces, what="the run has begun")
+    until(lambda: bool(host.namespaces_with(mark) - namespaces), what="the run has begun")
 
     asked = time.monotonic()
     process.send_signal(how)
