@@ -1,4 +1,4 @@
-"""How many files this process may have open: every namespace that a lab holds is one.
+"""How many files this process may have open: every namespace and every probe is at least one.
 
 Source: getrlimit(2).
 """
@@ -13,8 +13,12 @@ from labkit.errors import MissingFeature
 
 PER_HOST: Final = 2
 """The namespace, and the responder that listens in it."""
+PER_PROBE: Final = 2
+"""The probe's own and, while it is answered, the responder's."""
 RESERVE: Final = 64
 """For everything else."""
+WANTED: Final = 65536
+"""Enough for the largest lab; a soft limit far above it slows programs that close every number."""
 
 
 def make_room_for(hosts: int) -> None:
@@ -24,8 +28,7 @@ def make_room_for(hosts: int) -> None:
         MissingFeature: the hard limit is lower.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    used = sum(1 for _ in Path("/proc/self/fd").iterdir())
-    needed = used + hosts * PER_HOST + RESERVE
+    needed = _in_use() + hosts * PER_HOST
     if needed <= soft:
         return
     if needed > hard:
@@ -35,3 +38,20 @@ def make_room_for(hosts: int) -> None:
             remedy=f"as root: ulimit -Hn {needed}",
         )
     resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+
+
+def room_for_sockets(wanted: int) -> int:
+    """Return how many probes may be open at once, at most ``wanted`` and at least 1.
+
+    If there is no room for ``wanted``, the soft limit is raised towards the hard one first.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    used = _in_use()
+    if (soft - used) // PER_PROBE < wanted and soft < min(hard, WANTED):
+        soft = min(hard, WANTED)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return max(1, min(wanted, (soft - used) // PER_PROBE))
+
+
+def _in_use() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir()) + RESERVE

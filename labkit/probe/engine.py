@@ -12,9 +12,9 @@ from typing import Final
 from typing import Protocol as Interface
 
 from labkit.cluster.model import Protocol
+from labkit.kernel.open_files import room_for_sockets
 from labkit.probe.attempt import Attempt, Probe, open_sockets
 from labkit.probe.flow import Answer
-from labkit.probe.open_files import room_for_sockets
 from labkit.probe.poller import Poller
 from labkit.probe.source_ports import SourcePorts
 
