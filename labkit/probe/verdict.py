@@ -72,8 +72,8 @@ class CheckResult:
     """The Check's ``expect`` in words."""
     observations: tuple[Observation, ...]
     """One for each source."""
-    source_words: tuple[Mapping[str, str], ...] = ()
-    """For each observation what the client addresses are; see `Context`."""
+    contexts: tuple[Context, ...] = ()
+    """What else is known of each observation."""
     differences: tuple[str, ...] = ()
     """One sentence for each."""
     elapsed_s: float = 0.0
@@ -147,9 +147,7 @@ def judge(
         to=target_words(spec.to, spec.protocol),
         expected=expectation_words(spec.expect),
         observations=tuple(observations),
-        source_words=tuple(
-            {str(seen): word for seen, word in context.words.items()} for context in contexts
-        ),
+        contexts=tuple(contexts),
         differences=found or (() if observations else ("nothing was probed",)),
         elapsed_s=elapsed_s,
     )

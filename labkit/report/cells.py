@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from labkit.probe.flow import Observation
 from labkit.probe.table import FlowRow, FlowTable, SeenFlow, flow_row
-from labkit.probe.verdict import CheckResult
+from labkit.probe.verdict import CheckResult, Context
 from labkit.probe.words import words_by_address
 from labkit.report.text import Marks, clean, counted, outcome_words, shortened
 
@@ -69,15 +69,15 @@ def health_check_words(table: FlowTable) -> tuple[str, ...]:
 
 def check_cells(check: CheckResult, style: Style) -> tuple[tuple[str, ...], ...]:
     """Return a row for each source: way, outcome, who answered, client source."""
-    known = check.source_words or ({},) * len(check.observations)
+    contexts = check.contexts or (Context(),) * len(check.observations)
     rows = [
         (
             f"{clean(observation.flow.source)} {style.marks.arrow} {clean(check.to)}",
             outcome_words(observation.outcomes, style.marks),
-            _answered(observation, style),
-            _client_source(flow_row(observation), words, style),
+            _answered(observation, context, style),
+            _client_source(flow_row(observation), _words(context), style),
         )
-        for observation, words in zip(check.observations, known, strict=True)
+        for observation, context in zip(check.observations, contexts, strict=True)
     ]
     sources = ", ".join(clean(source) for source in check.sources)
     return tuple(rows) or ((f"{sources} {style.marks.arrow} {clean(check.to)}", "", "", ""),)
@@ -134,7 +134,12 @@ def _flow_cells(row: FlowRow, owners: Owners, style: Style) -> tuple[str, ...]:
     )
 
 
-def _answered(observation: Observation, style: Style) -> str:
+def _words(context: Context) -> dict[str, str]:
+    return {str(seen): word for seen, word in context.words.items()}
+
+
+def _answered(observation: Observation, context: Context, style: Style) -> str:
+    """Who answered; where a capture was asked for, whose address the reply carried."""
     parts = [counted(observation.backends, style.marks, style.limit)]
     parts += [
         f"HTTP {status} {style.marks.times}{count}"
@@ -142,6 +147,10 @@ def _answered(observation: Observation, style: Style) -> str:
         # An answer with a pod's name says enough.
         if not observation.backends
     ]
+    if context.reply is not None and context.reply.senders:
+        senders = (" = ".join((str(each.address), *each.names)) for each in context.reply.senders)
+        parts.append(clean(f"reply from {', '.join(senders)}"))
+        parts += ["reset by the source"] if context.reply.source_sent_rst else []
     return ", ".join(part for part in parts if part)
 
 

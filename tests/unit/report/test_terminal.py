@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import IPv4Address
 
 import msgspec
 import pytest
@@ -9,7 +10,7 @@ from labkit.errors import UsageError
 from labkit.manifest.kinds import Expect
 from labkit.probe.flow import Outcome, Via
 from labkit.probe.table import Expected, FlowTable, HealthStatus
-from labkit.probe.verdict import judge
+from labkit.probe.verdict import Context, Reply, Sender, judge
 from labkit.report import render_check, render_results, render_tables
 from tests.unit.report.examples import (
     CLUSTER_IP,
@@ -251,3 +252,17 @@ def test_an_unknown_format_is_refused() -> None:
         render_results([], "pdf")
     with pytest.raises(UsageError, match="table, markdown, json, junit, html"):
         render_tables([], "pdf")
+
+
+def test_a_captured_reply_says_whose_it_was_and_what_became_of_it() -> None:
+    stranger = Sender(address=IPv4Address("10.244.1.2"), names=("web-1",))
+    check = judge(
+        located("a stranger answers", Expect(reply_from="web-1")),
+        [timeout(NODE_PORT)],
+        [Context(reply=Reply(senders=(stranger,), source_sent_rst=True))],
+    )
+
+    assert render_check(check) == (
+        "  ✔  a stranger answers  client → node2:30080  "
+        "timeout, reply from 10.244.1.2 = web-1, reset by the source\n"
+    )
