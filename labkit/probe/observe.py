@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import Final
 
-from labkit.cluster.model import Cluster, Node, ObjectName, PodNetwork
+from labkit.cluster.model import Cluster, Node, ObjectName, PodNetwork, Service
 from labkit.kernel.netns import Namespace
 from labkit.probe.attempt import Attempt
 from labkit.probe.engine import ANSWER_TIMEOUT_S, Engine
@@ -30,6 +30,8 @@ class _Tally:
 
     attempt: Attempt
     could_answer: int
+    sticky: bool = False
+    """Whether session affinity keeps the source on the endpoint of its first attempt."""
     done: int = 0
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     backends: Counter[str] = field(default_factory=Counter)
@@ -50,8 +52,21 @@ class _Tally:
         if answer.http_status is not None:
             self.statuses[answer.http_status] += 1
 
-    def missing(self) -> int:
-        """Attempts to make next: none once every endpoint was seen, or luck is no excuse."""
+    def next_attempts(self, wanted: int | None) -> int:
+        """How many attempts to make next; 0 when there are enough.
+
+        Under session affinity the first attempt goes alone: two at the same moment would both find
+        no record of their source, and be sent to two endpoints.
+        """
+        goal = ATTEMPTS if wanted is None else wanted
+        if self.sticky and not self.done:
+            return 1
+        if self.done < goal:
+            return goal - self.done
+        return self._missing() if wanted is None else 0
+
+    def _missing(self) -> int:
+        """None once every endpoint was seen, or luck is no excuse."""
         if not self.backends or self.strangers or len(self.backends) >= self.could_answer:
             return 0
         # Doubling ends early when the last endpoint turns up.
@@ -88,19 +103,15 @@ async def observe(
                 protocol=flow.protocol,
             ),
             could_answer=could_answer(cluster, flow),
+            sticky=is_sticky(cluster, flow),
         )
         for flow in flows
     ]
-    wanted = [(tally, ATTEMPTS if attempts is None else attempts) for tally in tallies]
-    while wanted:
-        queue = [tally for tally, count in wanted for _ in range(count)]
+    while queue := [tally for tally in tallies for _ in range(tally.next_attempts(attempts))]:
         rng.shuffle(queue)
         answers = await engine.probe([tally.attempt for tally in queue], timeout_s=ANSWER_TIMEOUT_S)
         for tally, answer in zip(queue, answers, strict=True):
             tally.add(answer)
-        wanted = []
-        if attempts is None:
-            wanted = [(tally, more) for tally in tallies if (more := tally.missing()) > 0]
     return [_observation(cluster, flow, tally) for flow, tally in zip(flows, tallies, strict=True)]
 
 
@@ -121,9 +132,8 @@ def could_answer(cluster: Cluster, flow: Flow) -> int:
     That is so for one pod's own address and for session affinity, which keeps a source on its pod.
     Otherwise ready endpoints count, or terminating ones that still serve if none is ready.
     """
-    namespace, _slash, name = flow.service.partition("/")
-    service = cluster.service_by_key.get(ObjectName(namespace, name))
-    if service is None or flow.via in {None, Via.POD_IP} or service.affinity_timeout_s is not None:
+    service = _service(cluster, flow)
+    if service is None or flow.via in {None, Via.POD_IP} or is_sticky(cluster, flow):
         return 1
     known = [
         endpoint
@@ -134,6 +144,17 @@ def could_answer(cluster: Cluster, flow: Flow) -> int:
     ready = {endpoint.pod for endpoint in known if endpoint.ready}
     serving = {endpoint.pod for endpoint in known if endpoint.serving and endpoint.terminating}
     return max(1, len((ready or serving) - {None}))
+
+
+def is_sticky(cluster: Cluster, flow: Flow) -> bool:
+    """Return whether session affinity keeps the flow's source on one endpoint."""
+    service = _service(cluster, flow)
+    return service is not None and service.affinity_timeout_s is not None
+
+
+def _service(cluster: Cluster, flow: Flow) -> Service | None:
+    namespace, _slash, name = flow.service.partition("/")
+    return cluster.service_by_key.get(ObjectName(namespace, name))
 
 
 def source_words(cluster: Cluster, source: str, seen: IPv4Address) -> str:

@@ -224,3 +224,13 @@ def test_with_vxlan_a_node_has_the_address_of_its_tunnel_too() -> None:
 
     assert source_words(vxlan, "client", IPv4Address("10.244.2.0")) == "node2"
     assert source_words(vxlan, "node2", IPv4Address("10.244.2.0")) == "preserved"
+
+
+def test_under_session_affinity_the_first_attempt_goes_alone() -> None:
+    held = replace(service(), affinity_timeout_s=600)
+    engine = drawing("web-1")
+
+    (seen,) = run(engine, CLUSTER_IP, lab=replace(cluster(), services=(held,)), attempts=5)
+
+    assert [len(wave) for wave in engine.asked] == [1, 4]
+    assert seen.attempts == 5
