@@ -49,11 +49,14 @@ def _wait(where: str) -> None:
     deadline = time.monotonic() + DEADLINE_S
     with _open() as watch, _open() as sock:
         watch.bind((0, RTMGRP_LINK))
+        # poll and not select, which takes no descriptor above 1023: a large lab has more open.
+        news = select.poll()
+        news.register(watch, select.POLLIN)
         while not all(list(_dump(sock))):
             left = deadline - time.monotonic()
             if left <= 0:
                 raise LabError(f"{where}: links have no carrier after {DEADLINE_S:.0f} s")
-            select.select([watch], [], [], left)
+            news.poll(left * 1000)
             _drain(watch)
 
 

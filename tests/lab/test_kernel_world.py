@@ -7,15 +7,17 @@ import re
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from ipaddress import IPv4Address
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from labkit.cluster.model import Cluster
 from labkit.errors import KernelError, LabError, MissingFeature, UsageError
+from labkit.kernel.carrier import wait_for_carrier
 from labkit.kernel.netns import Edge, Namespace
 from labkit.kernel.world import World
 from tests.lab import kernel_clusters as given
@@ -260,3 +262,13 @@ def test_the_first_packets_of_a_new_lab_are_not_lost() -> None:
         seen_source(world.host("web-1"), world.host("web-2"), given.WEB2.address)
     # A lost SYN would be sent again after one second.
     assert time.monotonic() - started < 1.0
+
+
+def test_a_lab_with_more_than_a_thousand_files_open_waits_for_its_links_too() -> None:
+    with ExitStack() as stack:
+        for _ in range(1100):
+            stack.enter_context(Path("/dev/null").open())
+
+        with running(given.CLUSTER) as world:
+            assert world.fabric.fd > 1023
+            wait_for_carrier(world.fabric)
