@@ -23,7 +23,8 @@ if TYPE_CHECKING:  # h11 and the e2e paths are for others than probes: most labs
 
 LISTEN_BACKLOG: Final = 4096
 """Linux' default somaxconn: a whole wave of probes may wait here for one turn of the loop."""
-ACCEPTS_A_TURN: Final = 64
+ACCEPTS_A_TURN: Final = 1024
+"""More than the engine starts in a turn: a SYN that finds the queue full looks like silence."""
 RECEIVE_BYTES: Final = 16384
 IDLE_S: Final = 30.0
 """A connection on which nothing moved for so long is closed."""

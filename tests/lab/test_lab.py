@@ -184,3 +184,13 @@ def test_a_pod_on_the_host_network_can_come_and_go(lab: LabFactory) -> None:
 
     cluster.remove("Pod", "proxy")
     assert cluster.probe("node1", to="web:80").outcome == "refused"
+
+
+@pytest.mark.timeout(120)
+def test_tens_of_thousands_of_probes_find_no_silence_that_is_not_there(lab: LabFactory) -> None:
+    """Beside as many that are dropped: the responders' queues must not fill."""
+    cluster = lab("scenarios/hairpin.yaml")
+
+    table = cluster.matrix(["client", "node1"], attempts=5000)
+
+    assert {row.outcome for row in table.flows} == {"connected", "timeout"}
