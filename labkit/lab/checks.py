@@ -30,6 +30,7 @@ def run_checks(
 
     Raises:
         UsageError: a Check names something that the lab does not have any more.
+        MissingFeature: this kernel lacks what a Check's protocol needs.
     """
     return running.loop.run(_run(running, checks, attempts))
 
@@ -37,8 +38,12 @@ def run_checks(
 async def _run(
     running: Running, checks: Sequence[LocatedCheck], attempts: int | None
 ) -> list[CheckResult]:
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_one(running, check, attempts)) for check in checks]
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(_one(running, check, attempts)) for check in checks]
+    except ExceptionGroup as errors:
+        # What went wrong first; callers catch labkit's errors and not groups of them.
+        raise errors.exceptions[0] from None
     return [task.result() for task in tasks]
 
 

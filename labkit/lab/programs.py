@@ -6,6 +6,7 @@ import os
 import subprocess
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Final
 
@@ -29,20 +30,22 @@ class Program:
         self.where = f"{pod.name}/{container.name}"
         self.container = container
         self._namespace = namespace
-        self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
         if which(container.command[0]) is None:
             raise UsageError(
                 f"pod {pod.name}: command {container.command[0]} is no program of this machine;"
                 " install it, or leave command out for the built-in responder"
             )
-        self._process = namespace.popen(
-            container.command,
-            env=container.env,
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=subprocess.STDOUT,
-            own_pids=True,
-        )
+        with ExitStack() as undo:
+            self._log: IO[bytes] = undo.enter_context(tempfile.TemporaryFile())
+            self._process = namespace.popen(
+                container.command,
+                env=container.env,
+                stdin=subprocess.DEVNULL,
+                stdout=self._log,
+                stderr=subprocess.STDOUT,
+                own_pids=True,
+            )
+            undo.pop_all()
 
     def wait_until_it_listens(self) -> None:
         """Return once every declared TCP and UDP port has a listener.

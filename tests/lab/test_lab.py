@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 
 import labkit
 from labkit.pytest_plugin import LabFactory
+from tests.lab.probe_hosts import open_files
 
 
 def with_service(cluster: labkit.Lab, **spec: object) -> labkit.Lab:
@@ -194,3 +197,22 @@ def test_tens_of_thousands_of_probes_find_no_silence_that_is_not_there(lab: LabF
     table = cluster.matrix(["client", "node1"], attempts=5000)
 
     assert {row.outcome for row in table.flows} == {"connected", "timeout"}
+
+
+def test_a_check_of_what_is_gone_is_one_error(lab: LabFactory) -> None:
+    cluster = lab("scenarios/hairpin.yaml")
+    cluster.remove("Pod", "web-1")
+
+    with pytest.raises(labkit.UsageError, match="host web-1 does not exist"):
+        cluster.check()
+
+
+def test_a_command_that_is_no_program_is_an_error_that_leaks_nothing(lab: LabFactory) -> None:
+    cluster = lab(nodes=1)
+    before = open_files()
+
+    with pytest.raises(labkit.UsageError, match="no program of this machine"):
+        cluster.add_pod("web-1", ports=[80], command=["no-such-program"])
+
+    gc.collect()  # a file that was not closed is a warning here, and warnings are errors
+    assert open_files() == before
