@@ -97,7 +97,10 @@ attempts_option = click.option(
 )
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress.")
 verbose_option = click.option(
-    "-v", "--verbose", is_flag=True, help="Print what programs in pods have written, to stderr."
+    "-v",
+    "--verbose",
+    is_flag=True,
+    help="Print to stderr what programs in pods wrote, and what of a file was left out.",
 )
 
 

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import Mapping
 
 from labkit.errors import KernelError, LabkitError, MissingFeature
 
@@ -37,15 +35,6 @@ def write_sysctls(where: str, values: Mapping[str, str], *, missing_ok: bool = F
                 raise _refused(where, name, value, error) from error
         except OSError as error:
             raise _refused(where, name, value, error) from error
-
-
-def read_sysctls(names: Iterable[str]) -> dict[str, str]:
-    """Return the values of those that this kernel has."""
-    found: dict[str, str] = {}
-    for name in names:
-        with suppress(FileNotFoundError):
-            found[name] = Path(f"/proc/sys/{name}").read_text().strip()
-    return found
 
 
 def _write(name: str, value: str) -> None:

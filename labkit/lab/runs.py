@@ -36,7 +36,7 @@ def scenario_files(paths: Iterable[Path]) -> list[Path]:
     """Return the files that paths stand for: a folder for the YAML files in it, sorted.
 
     Raises:
-        UsageError: a path does not exist, or a folder holds no YAML file.
+        UsageError: a folder holds no YAML file.
     """
     files: list[Path] = []
     for path in paths:

@@ -99,7 +99,7 @@ class _Wave:
             chunk = attempts[start : start + size]
             await self._until_open(most - len(chunk))
             probes += self._start(chunk)
-            await self._until_quiet(len(self._open) - size // 2)
+            await self._until_open(len(self._open) - size // 2, patience_s=STRAGGLERS_S)
         await self._until_open(0)
         return [probe.answer for probe in probes]
 
@@ -153,17 +153,6 @@ class _Wave:
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
-
-    async def _until_quiet(self, most: int) -> None:
-        """Wait until at most ``most`` probes are open, or until answers have stopped coming.
-
-        As long as they come, the responders are busy: more requests would only fill their queues,
-        and a SYN that finds a full queue looks like silence.
-        """
-        before = -1
-        while len(self._open) > most and len(self._open) != before:
-            before = len(self._open)
-            await self._until_open(most, patience_s=STRAGGLERS_S)
 
     async def _until_open(self, most: int, *, patience_s: float | None = None) -> None:
         """Wait until at most ``most`` probes are open, or for ``patience_s``."""

@@ -66,12 +66,6 @@ def first_line(text: str) -> str:
     return next((clean(line) for line in map(str.strip, text.splitlines()) if line), "")
 
 
-def title_words(result: ScenarioResult) -> str:
-    """Return the scenario's name and the first line of its description."""
-    line = first_line(result.description)
-    return f"{clean(result.scenario)}: {line}" if line else clean(result.scenario)
-
-
 def outcome_words(outcomes: Mapping[Outcome, int], marks: Marks) -> str:
     """Return the outcome, or each with its count where attempts differ."""
     if len(outcomes) == 1:
