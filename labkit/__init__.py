@@ -20,8 +20,8 @@ if TYPE_CHECKING:
         UsageError,
     )
     from labkit.lab.lab import Lab, Seen
-    from labkit.lab.source import load
     from labkit.lab.targets import Target
+    from labkit.manifest.load import load
 
 __all__ = [
     "CommandError",
@@ -41,7 +41,7 @@ _HOME: Final = {
     "Lab": "labkit.lab.lab",
     "Seen": "labkit.lab.lab",
     "Target": "labkit.lab.targets",
-    "load": "labkit.lab.source",
+    "load": "labkit.manifest.load",
 }
 
 

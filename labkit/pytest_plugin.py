@@ -87,7 +87,7 @@ class ScenarioFile(pytest.File):
     def collect(self) -> Iterator[CheckItem]:
         """Each Check is a test."""
         from labkit.errors import LabkitError
-        from labkit.lab.source import load
+        from labkit.manifest.load import load
 
         try:
             scenario = load(self.path)

@@ -45,7 +45,7 @@ def command(
     planes = dataplanes(dataplane)
     prepare(rootless=rootless, kernel=kernel)
     from labkit.lab.lab import Lab
-    from labkit.lab.source import load
+    from labkit.manifest.load import load
     from labkit.report import render_tables
 
     scenario = load(file)

@@ -11,11 +11,11 @@ from typing import Final, NamedTuple, TypeVar
 import click
 
 from labkit.errors import MissingFeature, UsageError
+from labkit.manifest.kinds import DATAPLANES
+from labkit.report import FORMATS
 
 F = TypeVar("F", bound=Callable[..., object])
 
-FORMATS: Final = ("table", "markdown", "json", "junit", "html")
-DATAPLANES: Final = ("iptables", "ipvs", "nftables", "kube-proxy", "none")
 KERNELS: Final = ("auto", "host", "uml", "qemu")
 MARKS: Final = "✔✘→×…"
 

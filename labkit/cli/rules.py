@@ -20,9 +20,9 @@ def command(file: Path, nodes: tuple[str, ...], dataplane: str | None) -> None:
     labkit rules scenarios/nodeport-local.yaml --node node1
     """  # noqa: D301
     from labkit.cluster.build import build_cluster
+    from labkit.cluster.lookup import unknown
     from labkit.dataplane import data_plane
-    from labkit.lab.source import load
-    from labkit.lab.targets import unknown
+    from labkit.manifest.load import load
 
     scenario = load(file)
     for name in dataplanes(dataplane):

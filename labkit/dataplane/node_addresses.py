@@ -8,16 +8,15 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv4Network
 from typing import Final
 
-from labkit.cluster.model import Cluster, KubeProxy, Node, PodNetwork
+from labkit.cluster.lookup import LOCALHOST, node_addresses
+from labkit.cluster.model import Cluster, KubeProxy, Node
 
-LOOPBACK: Final = IPv4Address("127.0.0.1")
 LOOPBACK_NETWORK: Final = IPv4Network("127.0.0.0/8")
 
 
 def own_addresses(cluster: Cluster, node: Node) -> tuple[IPv4Address, ...]:
     """Every address of ``node``'s interfaces, loopback last."""
-    overlay = (node.vxlan_ip,) if cluster.network.pod_network is PodNetwork.VXLAN else ()
-    return (node.address, node.bridge_ip, *overlay, LOOPBACK)
+    return (*node_addresses(cluster, node), LOCALHOST)
 
 
 def node_port_addresses(cluster: Cluster, node: Node) -> tuple[IPv4Address, ...] | None:

@@ -10,7 +10,6 @@ import socket
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from ipaddress import IPv4Address
 from typing import Final
 
@@ -20,6 +19,7 @@ from labkit.kernel.netlink import Request
 from labkit.kernel.netns import Edge, Namespace
 from labkit.kernel.rootless import why_no_user_namespace
 from labkit.kernel.tools import which
+from labkit.manifest.problems import nearest
 
 CHAIN: Final = "LABKIT-TRY"
 IPPROTO_SCTP: Final = 132
@@ -71,9 +71,7 @@ def feature(edge: Edge, name: str) -> Feature:
     """
     wanted = FEATURES.get(name)
     if wanted is None:
-        close = get_close_matches(name, FEATURES, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(FEATURES)}"
-        raise UsageError(f"feature {name!r} is unknown; {hint}")
+        raise UsageError(f"feature {name!r} is unknown; {nearest(name, FEATURES)}")
     try:
         scratch = edge.namespace(f"a try of {name}")
     except LabError as error:

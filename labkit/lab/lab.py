@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from labkit.cluster.build import build_cluster
+from labkit.cluster.lookup import unknown
 from labkit.cluster.model import Client, Cluster, Node, Pod, Protocol
 from labkit.dataplane.iptables.apply import Backend
 from labkit.errors import CommandError, LabError, UsageError
@@ -315,7 +316,7 @@ class Lab:
     @staticmethod
     def _host(what: str, name: str, hosts: Mapping[str, Node | Client | Pod]) -> Host:
         if name not in hosts:
-            raise targets.unknown(what, name, hosts)
+            raise unknown(what, name, hosts)
         return Host(name=name, address=hosts[name].address)
 
 

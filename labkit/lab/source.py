@@ -8,20 +8,10 @@ from typing import TypeAlias
 
 from labkit.manifest import kinds
 from labkit.manifest.kinds import Scenario
+from labkit.manifest.load import load, load_objects
 
 Source: TypeAlias = Scenario | str | Path | Sequence[Mapping[str, object]]
 """A scenario, the path of its file, or manifests as Python dictionaries."""
-
-
-def load(path: str | Path) -> Scenario:
-    """Read and validate one scenario file.
-
-    Raises:
-        ManifestError: the file cannot be read or is wrong; carries every problem.
-    """
-    from labkit.manifest.load import load_files
-
-    return load_files([path])
 
 
 def scenario_of(source: Source) -> Scenario:
@@ -34,8 +24,6 @@ def scenario_of(source: Source) -> Scenario:
         return source
     if isinstance(source, str | Path):
         return load(source)
-    from labkit.manifest.load import load_objects
-
     return load_objects(source)
 
 

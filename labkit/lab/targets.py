@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from ipaddress import AddressValueError, IPv4Address
 from typing import NamedTuple
 
 import msgspec
 
+from labkit.cluster.lookup import host_names, own_node, unknown
 from labkit.cluster.model import Cluster, ObjectName, Pod, Protocol, Service, ServicePort
 from labkit.errors import UsageError
 from labkit.manifest import kinds
@@ -97,7 +97,7 @@ def flow_to(
 ) -> Flow:
     """Return the flow to an address, with the Service that serves it if one does."""
     served = serving(cluster, address, dport, protocol)
-    here = node_of(cluster, source) if address.is_loopback else None
+    here = own_node(cluster, source) if address.is_loopback else None
     node = here or next((n.name for n in cluster.nodes if n.address == address), None)
     is_pod = any(pod.address == address for pod in cluster.pods if not pod.host_network)
     return Flow(
@@ -138,27 +138,10 @@ def addresses(service: Service) -> Iterator[tuple[IPv4Address, Via]]:
         yield ingress.ip, Via.LOAD_BALANCER
 
 
-def node_of(cluster: Cluster, source: str) -> str | None:
-    """The node whose network ``source`` has: a node's own name, or a hostNetwork pod's node."""
-    if source in cluster.node_by_name:
-        return source
-    pod = cluster.pod_by_name.get(source)
-    return pod.node if pod and pod.host_network else None
-
-
 def check_host(cluster: Cluster, name: str) -> None:
     """Raise UsageError unless ``name`` is a client, a node or a pod."""
-    hosts = [*cluster.client_by_name, *cluster.node_by_name, *cluster.pod_by_name]
-    if name not in hosts:
-        raise unknown("host", name, hosts)
-
-
-def unknown(what: str, name: str, known: Iterable[str]) -> UsageError:
-    """An error that says which names there are, and which one was likely meant."""
-    names = list(known)
-    close = get_close_matches(name, names, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(names) or 'none'}"
-    return UsageError(f"{what} {name} does not exist in this lab; {hint}")
+    if name not in host_names(cluster):
+        raise unknown("host", name, host_names(cluster))
 
 
 def _service_flow(cluster: Cluster, source: str, to: kinds.Target, protocol: Protocol) -> Flow:

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import Final
 
-from labkit.cluster.model import Cluster, Node, ObjectName, PodNetwork, Service
+from labkit.cluster.lookup import LOCALHOST, node_addresses, own_node
+from labkit.cluster.model import Cluster, ObjectName, Service
 from labkit.kernel.netns import Namespace
 from labkit.probe.attempt import Attempt
 from labkit.probe.engine import ANSWER_TIMEOUT_S, Engine
 from labkit.probe.flow import Answer, Flow, Observation, Outcome, Via
-from labkit.probe.plan import LOCALHOST, own_node
 
 ATTEMPTS: Final = 20
 """Attempts of a flow to begin with."""
@@ -169,12 +169,6 @@ def source_words(cluster: Cluster, source: str, seen: IPv4Address) -> str:
         if seen in node_addresses(cluster, node):
             return node.name
     return str(seen)
-
-
-def node_addresses(cluster: Cluster, node: Node) -> tuple[IPv4Address, ...]:
-    """Return a node's addresses: on the LAN, on ``cni0`` and, with vxlan, on ``flannel.1``."""
-    vxlan = (node.vxlan_ip,) if cluster.network.pod_network is PodNetwork.VXLAN else ()
-    return (node.address, node.bridge_ip, *vxlan)
 
 
 def _own_addresses(cluster: Cluster, source: str) -> tuple[IPv4Address, ...]:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from ipaddress import IPv4Address
 from typing import Final
 
+from labkit.cluster.lookup import LOCALHOST, host_names, own_node, unknown
 from labkit.cluster.model import Cluster, Pod, Service, ServicePort, ServiceType
-from labkit.errors import UsageError
 from labkit.probe.flow import Flow, Via
 
-LOCALHOST: Final = IPv4Address("127.0.0.1")
 ALL: Final = "all"
 """The source that stands for every client, node and pod."""
 
@@ -40,14 +38,6 @@ def flows(cluster: Cluster, sources: Sequence[str] | None) -> tuple[Flow, ...]:
                 found += (replace(flow, source=source) for flow in shared)
                 found += _localhost(cluster, service, port, source)
     return tuple(found)
-
-
-def own_node(cluster: Cluster, source: str) -> str | None:
-    """Return the node whose network ``source`` has: its own, or a hostNetwork pod's; else None."""
-    if source in cluster.node_by_name:
-        return source
-    pod = cluster.pod_by_name.get(source)
-    return pod.node if pod and pod.host_network else None
 
 
 def _destinations(cluster: Cluster, service: Service, port: ServicePort) -> Iterator[Flow]:
@@ -97,14 +87,12 @@ def _localhost(
 
 
 def _named(cluster: Cluster, sources: Sequence[str]) -> tuple[str, ...]:
-    hosts = [*cluster.client_by_name, *cluster.node_by_name, *cluster.pod_by_name]
+    hosts = host_names(cluster)
     if ALL in sources:
-        return tuple(hosts)
+        return hosts
     for name in sources:
         if name not in hosts:
-            close = get_close_matches(name, hosts, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(hosts)}"
-            raise UsageError(f"source {name} does not exist in this lab; {hint}")
+            raise unknown("source", name, hosts)
     return tuple(dict.fromkeys(sources))
 
 

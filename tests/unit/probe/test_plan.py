@@ -9,7 +9,7 @@ import pytest
 from labkit.cluster.build import build_cluster
 from labkit.cluster.model import Protocol, ServicePort, ServiceType
 from labkit.errors import UsageError
-from labkit.lab.source import load
+from labkit.manifest.load import load
 from labkit.probe.flow import Flow, Via
 from labkit.probe.plan import flows
 from tests.unit.probe.clusters import HTTP, cluster, endpoints, service
