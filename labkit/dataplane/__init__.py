@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from labkit.errors import UsageError
 
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from labkit.dataplane.iptables.apply import Backend
 
 
-def data_plane(name: str, *, backend: Backend | None = None) -> DataPlane:
-    """Return a data plane by the Lab's word for it.
+def data_plane(name: str, *, backend: Backend | None = None) -> DataPlane[Any]:
+    """Return a data plane by the Lab's word for it. What it renders, only it can apply.
 
     Args:
         name: ``iptables`` or ``none``.

@@ -3,49 +3,69 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol, Self, TypeAlias
+from typing import Generic, NamedTuple, Protocol, Self, TypeVar
 
 from labkit.cluster.model import Cluster, Node
-from labkit.dataplane.rules import Ruleset
 from labkit.kernel.netns import Namespace
 
-Rules: TypeAlias = Ruleset
-"""What a data plane renders for one node."""
+
+class Rules(Protocol):
+    """Everything that a data plane keeps in one node's kernel, as frozen data."""
+
+    def text(self) -> str:
+        """The rules as the kernel's own tools print them."""
+        ...
 
 
-class Change(NamedTuple):
+R = TypeVar("R", bound=Rules)
+
+
+class Change(NamedTuple, Generic[R]):
     """Rules to install on one node, and those that it has; None for a node without any."""
 
     namespace: Namespace
-    rules: Rules
-    previous: Rules | None
+    rules: R
+    previous: R | None
 
 
-class DataPlane(Protocol):
-    """What turns Services into kernel state."""
+class DataPlane(Protocol[R]):
+    """What turns Services into kernel state; ``R`` is what it renders for one node."""
 
     @property
     def name(self) -> str:
         """The Lab's word for it."""
         ...
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Features that the kernel must have, by their names in `labkit.kernel.features`.
+
+        Those that decide between this kernel and a guest; what every lab needs is not among them.
+        """
+        ...
+
     def fitted(self, namespace: Namespace) -> Self:
-        """Return the same data plane, made to fit what this kernel has."""
+        """Return the same data plane, made to fit what this kernel has.
+
+        Raises:
+            MissingFeature: this kernel or machine lacks what it needs.
+        """
         ...
 
     def sysctls(self, cluster: Cluster) -> Mapping[str, str]:
         """What it needs to be set on every node."""
         ...
 
-    def render(self, cluster: Cluster, node: Node) -> Rules:
+    def render(self, cluster: Cluster, node: Node) -> R:
         """Return a node's rules; pure."""
         ...
 
-    def apply(self, changes: Sequence[Change]) -> None:
+    def apply(self, changes: Sequence[Change[R]]) -> None:
         """Install rules on nodes, all at the same time.
 
         Raises:
             CommandError: a tool refused them; tables that it had committed by then stay.
+            KernelError: the kernel refused them.
         """
         ...
 

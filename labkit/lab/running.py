@@ -11,10 +11,11 @@ from typing import Self
 from labkit.cluster.model import Cluster, Node, Pod
 from labkit.cluster.topology import health_checks
 from labkit.dataplane import data_plane
-from labkit.dataplane.base import Change, DataPlane, Rules
+from labkit.dataplane.base import Rules
 from labkit.dataplane.iptables.apply import Backend
 from labkit.kernel.netns import Edge, Namespace
 from labkit.kernel.world import World
+from labkit.lab.installation import Installation
 from labkit.lab.loop import LoopThread
 from labkit.lab.programs import Program
 from labkit.probe.engine import AsyncioEngine
@@ -28,14 +29,10 @@ class Running:
 
     def __init__(self, cluster: Cluster, *, seed: int, iptables: Backend | None = None) -> None:
         self.cluster = cluster
-        self.rules: dict[str, Rules] = {}
-        """Each node's rules as they were rendered last."""
-        self._installed: dict[str, Rules] = {}
-        """What each node's kernel is known to have; nothing after a failure."""
         self._pods = {pod.name: pod for pod in cluster.pods}
         self._random = random.Random(seed)  # noqa: S311 - order of probes, no secret
         self._programs: dict[str, list[Program]] = {}
-        self._plane: DataPlane = data_plane(cluster.dataplane, backend=iptables)
+        plane = data_plane(cluster.dataplane, backend=iptables)
         with ExitStack() as stack:
             self._edge = stack.enter_context(Edge())
             self._loop = stack.enter_context(LoopThread(f"labkit {cluster.name}"))
@@ -44,10 +41,10 @@ class Running:
             stack.callback(lambda: self._loop.run(self._responders.close()))
             stack.callback(self._end_programs)
             self._engine = AsyncioEngine(seed=seed)
-            self._plane = self._plane.fitted(self._world.fabric)
-            for node in cluster.nodes:
-                self.namespace(node.name).write_sysctls(self._plane.sysctls(cluster))
-            self._install()
+            plane = plane.fitted(self._world.fabric)
+            self._installation = Installation(plane, self.namespace)
+            self._installation.prepare(cluster)
+            self._installation.install(cluster)
             self._start(cluster.pods)
             self._serve_health_checks()
             self._stack = stack.pop_all()
@@ -87,8 +84,8 @@ class Running:
                 self._stop(pod)
         self.cluster = cluster
         self._start([pod for pod in cluster.pods if pod.name not in self._pods])
-        self._install()
-        self._plane.clean_up(cluster, [self.namespace(node.name) for node in cluster.nodes])
+        self._installation.install(cluster)
+        self._installation.clean_up(cluster)
         self._serve_health_checks()
 
     def observe(self, flows: Sequence[Flow], *, attempts: int | None) -> list[Observation]:
@@ -111,6 +108,11 @@ class Running:
         """The loop that everything of this lab runs on."""
         return self._loop
 
+    @property
+    def rules(self) -> Mapping[str, Rules]:
+        """Each node's rules as they were rendered last."""
+        return self._installation.rules
+
     def logs(self) -> Mapping[str, str]:
         """What every program has printed so far, by ``pod/container``."""
         return {
@@ -118,18 +120,6 @@ class Running:
             for programs in self._programs.values()
             for program in programs
         }
-
-    def _install(self) -> None:
-        """Render the rules of every node and install what changed, on all nodes at once."""
-        wanted = {node.name: self._plane.render(self.cluster, node) for node in self.cluster.nodes}
-        changes = [
-            Change(self.namespace(name), rules, self._installed.get(name))
-            for name, rules in wanted.items()
-            if rules != self._installed.get(name)
-        ]
-        self._installed = {}
-        self._plane.apply(changes)
-        self.rules = self._installed = wanted
 
     def _start(self, pods: Sequence[Pod]) -> None:
         """Give pods that are not there yet their namespaces, and all of them their servers."""

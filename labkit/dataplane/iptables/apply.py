@@ -37,6 +37,7 @@ class IptablesPlane:
     backend: Backend | None = None
     """None until it is fitted to a kernel."""
     nfacct: bool = True
+    needs: tuple[str, ...] = ()
 
     def fitted(self, namespace: Namespace) -> IptablesPlane:
         """Choose the backend that the kernel has, and leave nfacct out where it has not got it.
@@ -61,7 +62,7 @@ class IptablesPlane:
         """Return all tables of ``node``."""
         return render(cluster, node, nfacct=self.nfacct)
 
-    def apply(self, changes: Sequence[Change]) -> None:
+    def apply(self, changes: Sequence[Change[Ruleset]]) -> None:
         """Install rules: whole tables the first time, afterwards the chains that changed.
 
         Raises:
@@ -84,6 +85,7 @@ class NoPlane:
 
     name: str = "none"
     backend: Backend | None = None
+    needs: tuple[str, ...] = ()
 
     def fitted(self, namespace: Namespace) -> NoPlane:
         """Choose the backend that the kernel has."""
@@ -97,7 +99,7 @@ class NoPlane:
         """Return the CNI's rule."""
         return render_cni_only(cluster)
 
-    def apply(self, changes: Sequence[Change]) -> None:
+    def apply(self, changes: Sequence[Change[Ruleset]]) -> None:
         """Install the CNI's rule."""
         restore(self.backend or "nft", changes)
 
@@ -120,7 +122,7 @@ def choose_backend(namespace: Namespace) -> Backend:
     )
 
 
-def restore(backend: Backend, changes: Sequence[Change]) -> None:
+def restore(backend: Backend, changes: Sequence[Change[Ruleset]]) -> None:
     """Give every node's text to its own iptables-restore; all run at the same time.
 
     Raises:
@@ -133,7 +135,7 @@ def restore(backend: Backend, changes: Sequence[Change]) -> None:
         raise _with_line(failures[0])
 
 
-def _tool(backend: Backend, change: Change) -> Tool:
+def _tool(backend: Backend, change: Change[Ruleset]) -> Tool:
     argv = (f"iptables-{backend}-restore",)
     if change.previous is None:
         # The tables are the lab's own. With --noflush, new chains would cost quadratic time.
