@@ -162,6 +162,8 @@ class Pod:
     """Name of the node's end of the veth pair; empty on the host network."""
     host_network: bool = False
     ready: bool = True
+    """Whether its Ready condition is true; a pod that terminates can be ready still."""
+    terminating: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
     containers: tuple[Container, ...] = ()
 
