@@ -75,7 +75,7 @@ def _from_pods(
         number = target_port(pod, port)
         if number is None:
             continue
-        ready = pod.ready or publish
+        ready = publish or (pod.ready and not pod.terminating)
         zones, nodes = _hints(service, source.nodes[pod.node]) if ready else (None, None)
         yield Endpoint(
             address=pod.address,
@@ -84,6 +84,7 @@ def _from_pods(
             pod=pod.name,
             ready=ready,
             serving=pod.ready,
+            terminating=pod.terminating,
             zone_hints=frozenset({zones} if zones else ()),
             node_hints=frozenset({nodes} if nodes else ()),
         )

@@ -153,6 +153,7 @@ def _pod(
         interface=interface,
         host_network=manifest.spec.host_network,
         ready=is_ready(manifest),
+        terminating=manifest.metadata.deletion_timestamp is not None,
         labels=manifest.metadata.labels,
         containers=tuple(
             _container(container, runs=not manifest.status.phase)
@@ -162,12 +163,17 @@ def _pod(
 
 
 def is_ready(pod: kinds.Pod) -> bool:
-    """Whether a pod is ready: the annotation, else the Ready condition of a dump, else yes."""
+    """Whether a pod is ready: the annotation, else what a dump says, else yes.
+
+    A dump says it in the Ready condition; where there is none, every container must be ready.
+    """
     annotation = pod.metadata.annotations.get(READY_ANNOTATION)
     if annotation is not None:
         return annotation != "false"
     conditions = {condition.type: condition.status for condition in pod.status.conditions}
-    return conditions.get("Ready", "True") == "True"
+    if "Ready" in conditions:
+        return conditions["Ready"] == "True"
+    return all(container.ready for container in pod.status.container_statuses)
 
 
 def _container(spec: kinds.Container, *, runs: bool) -> Container:

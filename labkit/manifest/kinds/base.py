@@ -48,3 +48,8 @@ class ObjectMeta(Kubernetes, frozen=True, kw_only=True):
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
     owner_references: list[OwnerReference] = []
+    uid: str = ""
+    """Given by an API server: two objects of one name and two uids are of two clusters."""
+    creation_timestamp: str | None = None
+    deletion_timestamp: str | None = None
+    """Given while an object terminates."""

@@ -25,16 +25,25 @@ class NodeAddress(Kubernetes, frozen=True, kw_only=True):
     address: Address
 
 
+class Condition(Kubernetes, frozen=True, kw_only=True):
+    """``status.conditions[]``; type Ready is the one that counts."""
+
+    type: str
+    status: str
+
+
 class NodeStatus(Kubernetes, frozen=True, kw_only=True):
     """``status`` of a Node."""
 
     addresses: list[NodeAddress] = []
+    conditions: list[Condition] = []
 
 
 class NodeSpec(Kubernetes, frozen=True, kw_only=True):
     """``spec`` of a Node."""
 
     pod_cidr: Address | None = field(name="podCIDR", default=None)
+    pod_cidrs: list[Address] = field(name="podCIDRs", default_factory=list)
 
 
 class NodeObject(Kubernetes, frozen=True, kw_only=True):
@@ -72,11 +81,16 @@ class Container(Kubernetes, frozen=True, kw_only=True):
     ports: list[ContainerPort] = []
 
 
-class Condition(Kubernetes, frozen=True, kw_only=True):
-    """``status.conditions[]``; type Ready is the one that counts."""
+class PodIP(Kubernetes, frozen=True, kw_only=True):
+    """``status.podIPs[]``: one of each family."""
 
-    type: str
-    status: str
+    ip: Address = ""
+
+
+class ContainerStatus(Kubernetes, frozen=True, kw_only=True):
+    """``status.containerStatuses[]``."""
+
+    ready: bool = False
 
 
 class PodStatus(Kubernetes, frozen=True, kw_only=True):
@@ -85,7 +99,11 @@ class PodStatus(Kubernetes, frozen=True, kw_only=True):
     phase: str = ""
     """A dumped pod that is Succeeded or Failed has ended, and is left out."""
     pod_ip: Address | None = field(name="podIP", default=None)
+    pod_ips: list[PodIP] = field(name="podIPs", default_factory=list)
+    host_ip: Address | None = field(name="hostIP", default=None)
+    """The address of the pod's node."""
     conditions: list[Condition] = []
+    container_statuses: list[ContainerStatus] = []
 
 
 class PodSpec(Kubernetes, frozen=True, kw_only=True):

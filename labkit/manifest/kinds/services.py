@@ -41,6 +41,7 @@ class ServiceSpec(Kubernetes, frozen=True, kw_only=True):
     selector: dict[str, str] | None = None
     ports: list[ServicePort] = []
     cluster_ip: Address | None = field(name="clusterIP", default=None)
+    cluster_ips: list[Address] = field(name="clusterIPs", default_factory=list)
     external_name: str | None = None
     external_ips: list[Address] = field(name="externalIPs", default_factory=list)
     load_balancer_source_ranges: list[Address] = []

@@ -1,4 +1,4 @@
-"""Dumps of clusters that nobody has: objects as an API server gives them, as kubectl prints them."""
+"""Dumps of clusters for tests: objects as an API server gives them, printed as by kubectl."""
 
 from __future__ import annotations
 
