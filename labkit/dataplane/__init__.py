@@ -15,7 +15,7 @@ def data_plane(name: str, *, backend: Backend | None = None) -> DataPlane[Any]:
     """Return a data plane by the Lab's word for it. What it renders, only it can apply.
 
     Args:
-        name: ``iptables`` or ``none``.
+        name: ``iptables``, ``ipvs`` or ``none``.
         backend: which iptables-restore to use; None for the one that the kernel has.
 
     Raises:
@@ -25,6 +25,13 @@ def data_plane(name: str, *, backend: Backend | None = None) -> DataPlane[Any]:
 
     if name == "iptables":
         return IptablesPlane(backend=backend)
+    if name == "ipvs":
+        # Imported here: it brings pyroute2, which takes longer than all else.
+        from labkit.dataplane.ipvs.apply import IpvsPlane
+
+        return IpvsPlane(backend=backend)
     if name == "none":
         return NoPlane(backend=backend)
-    raise UsageError(f"data plane {name} is not in this version of labkit; it has: iptables, none")
+    raise UsageError(
+        f"data plane {name} is not in this version of labkit; it has: iptables, ipvs, none"
+    )

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import errno
 import socket
-import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Final
 
 from labkit.errors import CommandError, KernelError, LabError, MissingFeature, UsageError
 from labkit.kernel import netfilter, netlink
+from labkit.kernel.generic import NETLINK_GENERIC, family
 from labkit.kernel.netlink import Request
 from labkit.kernel.netns import Edge, Namespace
 from labkit.kernel.rootless import why_no_user_namespace
@@ -31,11 +31,10 @@ VERDICT_MAP: Final = """table ip try {
 }
 """
 """What kube-proxy's nftables mode is made of."""
-NETLINK_GENERIC: Final = 16
-GENERIC_CONTROL: Final = 16
-GET_FAMILY: Final = struct.pack("=BBH", 3, 1, 0)
-FAMILY_NAME: Final = 2
-"""Source: linux/genetlink.h."""
+
+
+_seen: set[str] = set()
+"""Features that this kernel has shown to have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +60,21 @@ class _Try:
 def probe_features(edge: Edge) -> tuple[Feature, ...]:
     """Try every feature and return what was found, in the order of the table."""
     return tuple(feature(edge, name) for name in FEATURES)
+
+
+def require(edge: Edge, names: Iterable[str]) -> None:
+    """Return if this kernel has all of the features; what was found once is not tried again.
+
+    Raises:
+        MissingFeature: the first that it lacks.
+    """
+    for name in names:
+        if name in _seen:
+            continue
+        found = feature(edge, name)
+        if not found.available:
+            raise MissingFeature(name, found=found.found, remedy=found.remedy)
+        _seen.add(name)
 
 
 def feature(edge: Edge, name: str) -> Feature:
@@ -158,7 +172,7 @@ def _iptables(backend: str) -> Callable[[Namespace], str]:
 
 def _rule(rule: str) -> Callable[[Namespace], str]:
     def act(scratch: Namespace) -> str:
-        backend = "nft" if netfilter.has_nf_tables(scratch) else "legacy"
+        backend = "nft" if netfilter.can_use_iptables_nft(scratch) else "legacy"
         _restore(scratch, backend, rule)
         return f"by iptables-{backend}"
 
@@ -185,6 +199,12 @@ def _ipset(scratch: Namespace) -> str:
     return scratch.execute(["ipset", "--version"]).splitlines()[0]
 
 
+def _set_match(scratch: Namespace) -> str:
+    _need_tool("ipset")
+    scratch.execute(["ipset", "create", "try", "hash:ip,port"])
+    return _rule("-m set --match-set try dst,dst -j ACCEPT")(scratch)
+
+
 def _nftables(scratch: Namespace) -> str:
     _need_tool("nft")
     scratch.execute(["nft", "-f", "-"], stdin=VERDICT_MAP)
@@ -198,12 +218,12 @@ def _conntrack(scratch: Namespace) -> str:
 
 
 def _ip_vs(scratch: Namespace) -> str:
-    body = GET_FAMILY + netlink.text(FAMILY_NAME, "IPVS")
-    request = Request("ask for IPVS", GENERIC_CONTROL, netlink.REQUEST, body)
-    try:
-        _send(scratch, request, protocol=NETLINK_GENERIC)
-    except KernelError as error:
-        raise LabError("the kernel does not know IPVS") from error
+    def act() -> int | None:
+        with netlink.open_netlink(NETLINK_GENERIC) as sock:
+            return family(sock, "IPVS")
+
+    if scratch.run(act) is None:
+        raise LabError("the kernel does not know IPVS")
     return "the kernel answers for IPVS"
 
 
@@ -236,9 +256,9 @@ def _need_tool(name: str) -> None:
         raise FileNotFoundError(errno.ENOENT, f"{name} is not on PATH")
 
 
-def _send(scratch: Namespace, request: Request, *, protocol: int = socket.NETLINK_ROUTE) -> None:
+def _send(scratch: Namespace, request: Request) -> None:
     def act() -> None:
-        with netlink.open_netlink(protocol) as sock:
+        with netlink.open_netlink() as sock:
             netlink.send(sock, [request], where=scratch.name)
 
     scratch.run(act)
@@ -261,7 +281,7 @@ FEATURES: Final[Mapping[str, _Try]] = {
     "bridge netfilter": _Try(_bridge_netfilter, _kernel("CONFIG_BRIDGE_NETFILTER", "br_netfilter")),
     "vxlan": _Try(_vxlan, _kernel("CONFIG_VXLAN", "vxlan")),
     "macvlan": _Try(_macvlan, _kernel("CONFIG_MACVLAN", "macvlan")),
-    "dummy": _Try(_link("dummy"), _kernel("CONFIG_DUMMY", "dummy")),
+    "dummy": _Try(_link("dummy"), f"{_kernel('CONFIG_DUMMY', 'dummy')}, or --kernel uml"),
     "iptables nft": _Try(
         _iptables("nft"), "apt-get install iptables, and a kernel with CONFIG_NFT_COMPAT"
     ),
@@ -304,9 +324,14 @@ FEATURES: Final[Mapping[str, _Try]] = {
         _kernel("CONFIG_IP_NF_TARGET_REJECT", "ipt_REJECT"),
     ),
     "ipset": _Try(_ipset, "apt-get install ipset, and a kernel with CONFIG_IP_SET"),
+    "set match": _Try(_set_match, _kernel("CONFIG_NETFILTER_XT_SET", "xt_set")),
+    "ipvs match": _Try(
+        _rule("-m ipvs --vproto 6 --vaddr 192.0.2.1 --vport 80 -j ACCEPT"),
+        _kernel("CONFIG_NETFILTER_XT_MATCH_IPVS", "xt_ipvs"),
+    ),
     "nftables": _Try(_nftables, "apt-get install nftables, and a kernel with CONFIG_NF_TABLES"),
     "conntrack": _Try(_conntrack, "apt-get install conntrack, and CONFIG_NF_CT_NETLINK"),
-    "ip_vs": _Try(_ip_vs, _kernel("CONFIG_IP_VS", "ip_vs")),
+    "ip_vs": _Try(_ip_vs, f"{_kernel('CONFIG_IP_VS', 'ip_vs')}, or --kernel uml"),
     "netem": _Try(_netem, _kernel("CONFIG_NET_SCH_NETEM", "sch_netem")),
     "sctp": _Try(_sctp, _kernel("CONFIG_IP_SCTP", "sctp")),
     "packet sockets": _Try(_packet_socket, _kernel("CONFIG_PACKET", "af_packet")),

@@ -25,7 +25,7 @@ NEIGHBOUR: Final = struct.Struct("=BxxxiHBB")
 ATTRIBUTE: Final = struct.Struct("=HH")
 
 NLMSG_ERROR: Final = 2
-NEWLINK, DELLINK, NEWADDR, NEWROUTE, NEWNEIGH = 16, 17, 20, 24, 28
+NEWLINK, DELLINK, NEWADDR, DELADDR, NEWROUTE, NEWNEIGH = 16, 17, 20, 21, 24, 28
 REQUEST, ACK, EXCLUSIVE, CREATE, APPEND = 0x1, 0x4, 0x200, 0x400, 0x800
 CAPPED: Final = 0x100
 """NLM_F_CAPPED: the acknowledgement does not repeat the request."""
@@ -78,6 +78,17 @@ def byte(kind: int, value: int) -> bytes:
     return attribute(kind, bytes([value]))
 
 
+def attributes(data: bytes) -> dict[int, bytes]:
+    """Take attributes apart: each kind's payload."""
+    found: dict[int, bytes] = {}
+    offset = 0
+    while offset + ATTRIBUTE.size <= len(data):
+        length, kind = ATTRIBUTE.unpack_from(data, offset)
+        found[kind] = data[offset + ATTRIBUTE.size : offset + length]
+        offset += length + (-length % 4)
+    return found
+
+
 def _new_link(what: str, body: bytes) -> Request:
     return Request(what, NEWLINK, REQUEST | CREATE | EXCLUSIVE, body)
 
@@ -123,6 +134,12 @@ class Veth:
             body += number(MASTER, self.bridge)
         body += attribute(LINKINFO, text(INFO_KIND, "veth") + data)
         return _new_link(f"add veth {self.name} with peer {self.peer}", body)
+
+
+def new_dummy(name: str) -> Request:
+    """A dummy device, down: it holds addresses and sends nothing."""
+    info = attribute(LINKINFO, text(INFO_KIND, "dummy"))
+    return _new_link(f"add dummy {name}", IFINFO.pack(0, 0, 0, 0, 0) + text(NAME, name) + info)
 
 
 def new_vxlan(name: str, index: int, local: IPv4Address, mtu: int) -> Request:
@@ -175,6 +192,12 @@ def new_address(index: int, address: IPv4Address, prefix: int) -> Request:
         host_bits = (1 << (32 - prefix)) - 1
         body += attribute(4, (int(address) | host_bits).to_bytes(4, "big"))
     return Request(f"add address {address}/{prefix}", NEWADDR, REQUEST | CREATE | EXCLUSIVE, body)
+
+
+def delete_address(index: int, address: IPv4Address, prefix: int) -> Request:
+    """Take an address from a link."""
+    body = IFADDR.pack(socket.AF_INET, prefix, 0, 0, index) + attribute(2, address.packed)
+    return Request(f"delete address {address}/{prefix}", DELADDR, REQUEST, body)
 
 
 def new_route(
@@ -239,7 +262,9 @@ def send(sock: socket.socket, requests: Sequence[Request], *, where: str) -> Non
 def _send_batch(sock: socket.socket, requests: Sequence[Request], where: str) -> None:
     last = len(requests)
     sock.send(
-        b"".join(encode(request, seq, seq == last) for seq, request in enumerate(requests, 1))
+        b"".join(
+            encode(request, seq, acknowledge=seq == last) for seq, request in enumerate(requests, 1)
+        )
     )
     failure: KernelError | None = None
     while True:
@@ -255,7 +280,7 @@ def _send_batch(sock: socket.socket, requests: Sequence[Request], where: str) ->
                 return
 
 
-def encode(request: Request, sequence: int, acknowledge: bool) -> bytes:  # noqa: FBT001 - a flag
+def encode(request: Request, sequence: int, *, acknowledge: bool) -> bytes:
     """One message with its header."""
     flags = request.flags | (ACK if acknowledge else 0)
     length = HEADER.size + len(request.body)
@@ -284,9 +309,5 @@ def _reason(body: bytes, flags: int) -> str:
     if not flags & CAPPED:
         offset = HEADER.unpack_from(body)[0]
         offset += -offset % 4
-    while offset + ATTRIBUTE.size <= len(body):
-        length, kind = ATTRIBUTE.unpack_from(body, offset)
-        if kind == 1:
-            return body[offset + ATTRIBUTE.size : offset + length].rstrip(b"\0").decode()
-        offset += length + (-length % 4)
-    return ""
+    said = attributes(body[offset:]).get(1, b"")
+    return said.rstrip(b"\0").decode()

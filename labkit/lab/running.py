@@ -6,13 +6,15 @@ import random
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from labkit.cluster.model import Cluster, Node, Pod
 from labkit.cluster.topology import health_checks
 from labkit.dataplane import data_plane
-from labkit.dataplane.base import Rules
+from labkit.dataplane.base import DataPlane, Rules
 from labkit.dataplane.iptables.apply import Backend
+from labkit.errors import LabError
+from labkit.kernel.features import require
 from labkit.kernel.netns import Edge, Namespace
 from labkit.kernel.world import World
 from labkit.lab.installation import Installation
@@ -32,7 +34,6 @@ class Running:
         self._pods = {pod.name: pod for pod in cluster.pods}
         self._random = random.Random(seed)  # noqa: S311 - order of probes, no secret
         self._programs: dict[str, list[Program]] = {}
-        plane = data_plane(cluster.dataplane, backend=iptables)
         with ExitStack() as stack:
             self._edge = stack.enter_context(Edge())
             self._loop = stack.enter_context(LoopThread(f"labkit {cluster.name}"))
@@ -41,13 +42,21 @@ class Running:
             stack.callback(lambda: self._loop.run(self._responders.close()))
             stack.callback(self._end_programs)
             self._engine = AsyncioEngine(seed=seed)
-            plane = plane.fitted(self._world.fabric)
-            self._installation = Installation(plane, self.namespace)
-            self._installation.prepare(cluster)
-            self._installation.install(cluster)
+            self._installation = self._installed(data_plane(cluster.dataplane, backend=iptables))
             self._start(cluster.pods)
             self._serve_health_checks()
             self._stack = stack.pop_all()
+
+    def _installed(self, plane: DataPlane[Any]) -> Installation:
+        """Install the first rules. What goes wrong is told by what the kernel lacks, if it does."""
+        try:
+            installation = Installation(plane.fitted(self._world.fabric), self.namespace)
+            installation.prepare(self.cluster)
+            installation.install(self.cluster)
+        except LabError:
+            require(self._edge, plane.needs)
+            raise
+        return installation
 
     def __enter__(self) -> Self:
         return self

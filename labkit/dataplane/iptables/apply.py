@@ -113,7 +113,7 @@ def choose_backend(namespace: Namespace) -> Backend:
     Raises:
         MissingFeature: neither can be used.
     """
-    if which("iptables-nft-restore") and netfilter.has_nf_tables(namespace):
+    if which("iptables-nft-restore") and netfilter.can_use_iptables_nft(namespace):
         return "nft"
     if which("iptables-legacy-restore"):
         return "legacy"

@@ -5,16 +5,13 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import pytest
 
-from labkit.cluster.build import build_cluster
 from labkit.cluster.model import Cluster
 from labkit.dataplane.iptables.render import render
 from labkit.dataplane.rules import Ruleset
-from labkit.manifest.load import load
-from tests.recorded import SCENARIOS, TRUTH
+from tests.recorded import TRUTH, every_service
 
 NOT_KUBE_PROXYS = ("nat", "KUBE-MARK-DROP")
 SAID = re.compile(r'--comment "([^" ]+/[^" ]+)')
@@ -24,14 +21,7 @@ Chains = Mapping[tuple[str, str], Sequence[str]]
 
 @pytest.fixture(scope="module")
 def everything() -> Cluster:
-    """The Services of all recorded scenarios in one cluster, as they were when it was recorded."""
-    labs = [build_cluster(load(path)) for path in SCENARIOS]
-    services = [service for lab in labs for service in lab.services]
-    return replace(
-        labs[0],
-        services=tuple(sorted(services, key=lambda service: service.key)),
-        endpoints={name: known for lab in labs for name, known in lab.endpoints.items()},
-    )
+    return every_service()
 
 
 def recorded(node: str) -> Chains:

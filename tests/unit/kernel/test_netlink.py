@@ -202,7 +202,7 @@ def test_what_is_new_must_not_be_there_already(request_: Request) -> None:
 
 def test_a_header_counts_its_message_and_asks_for_an_answer_only_if_told() -> None:
     request = netlink.link_up(2, "eth0")
-    quiet, asking = (netlink.encode(request, 7, each) for each in (False, True))
+    quiet, asking = (netlink.encode(request, 7, acknowledge=each) for each in (False, True))
 
     assert struct.unpack_from("=IHHII", quiet) == (len(quiet), 16, 0x1, 7, 0)
     assert struct.unpack_from("=IHHII", asking) == (len(asking), 16, 0x5, 7, 0)

@@ -1,0 +1,1 @@
+"""kube-proxy's IPVS mode: virtual servers, ipsets and rules, rendered and installed."""

@@ -1,0 +1,159 @@
+"""Virtual and real servers of IPVS: messages encoded by pyroute2, sent many at a time.
+
+pyroute2's own IPVS object waits for an answer to each message; a node has thousands.
+
+Source: linux/ip_vs.h, IPVS_GENL_NAME; ipvsadm(8).
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Final
+
+from pyroute2.netlink.generic import ipvs
+
+from labkit.errors import MissingFeature
+from labkit.kernel import netlink
+from labkit.kernel.generic import NETLINK_GENERIC, family
+from labkit.kernel.netlink import HEADER, REQUEST, Request
+from labkit.kernel.netns import Namespace
+
+PERSISTENT: Final = 0x1
+HASH_PORTS: Final = 0x10
+"""IP_VS_SVC_F_SCHED_MH_PORT."""
+ALL_FLAGS: Final = 0xFFFFFFFF
+EVERY_CLIENT_ITSELF: Final = "255.255.255.255"
+MASQUERADE: Final = 0
+REMEDY: Final = "modprobe ip_vs, a kernel with CONFIG_IP_VS, or --kernel uml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """What the kernel knows a virtual server by: protocol number, address and port."""
+
+    protocol: int
+    ip: IPv4Address
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.ip}:{self.port} (protocol {self.protocol})"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One message, without the header that names IPVS' number."""
+
+    what: str
+    body: bytes
+
+
+def flush() -> Command:
+    """Forget every virtual server."""
+    return _command("flush the virtual servers", ipvs.IPVS_CMD_FLUSH, [])
+
+
+def add_server(
+    server: Server, *, scheduler: str, persistent_s: int | None, hash_ports: bool
+) -> Command:
+    """Add a virtual server without real ones."""
+    wanted = _service(server, scheduler, persistent_s, hash_ports=hash_ports)
+    return _command(f"add virtual server {server}", ipvs.IPVS_CMD_NEW_SERVICE, [wanted])
+
+
+def change_server(
+    server: Server, *, scheduler: str, persistent_s: int | None, hash_ports: bool
+) -> Command:
+    """Give a virtual server another scheduler or persistence; its real servers stay."""
+    wanted = _service(server, scheduler, persistent_s, hash_ports=hash_ports)
+    return _command(f"change virtual server {server}", ipvs.IPVS_CMD_SET_SERVICE, [wanted])
+
+
+def delete_server(server: Server) -> Command:
+    """Delete a virtual server and its real ones."""
+    return _command(f"delete virtual server {server}", ipvs.IPVS_CMD_DEL_SERVICE, [_key(server)])
+
+
+def add_real_server(server: Server, ip: IPv4Address, port: int) -> Command:
+    """Add a real server by masquerading, with weight 1."""
+    wanted = [
+        ["IPVS_DEST_ATTR_FWD_METHOD", MASQUERADE],
+        ["IPVS_DEST_ATTR_WEIGHT", 1],
+        ["IPVS_DEST_ATTR_U_THRESH", 0],
+        ["IPVS_DEST_ATTR_L_THRESH", 0],
+    ]
+    real = ["IPVS_CMD_ATTR_DEST", {"attrs": [*_real(ip, port), *wanted]}]
+    what = f"add real server {ip}:{port} to {server}"
+    return _command(what, ipvs.IPVS_CMD_NEW_DEST, [_key(server), real])
+
+
+def delete_real_server(server: Server, ip: IPv4Address, port: int) -> Command:
+    """Delete a real server; its connections end with their next packet."""
+    real = ["IPVS_CMD_ATTR_DEST", {"attrs": _real(ip, port)}]
+    what = f"delete real server {ip}:{port} of {server}"
+    return _command(what, ipvs.IPVS_CMD_DEL_DEST, [_key(server), real])
+
+
+def send(namespace: Namespace, commands: Sequence[Command]) -> None:
+    """Send commands, as many as fit at a time, and wait until the kernel has done them all.
+
+    Raises:
+        MissingFeature: the kernel has no IPVS.
+        KernelError: the first command that was refused.
+    """
+
+    def act() -> None:
+        with netlink.open_netlink(NETLINK_GENERIC) as sock:
+            number = family(sock, ipvs.GENL_NAME)
+            if number is None:
+                raise MissingFeature("ip_vs", found="the kernel does not know IPVS", remedy=REMEDY)
+            requests = [Request(each.what, number, REQUEST, each.body) for each in commands]
+            netlink.send(sock, requests, where=namespace.name)
+
+    if commands:
+        namespace.run(act)
+
+
+def _command(what: str, command: int, attributes: list[object]) -> Command:
+    message = ipvs.ipvsmsg()
+    message["cmd"] = command
+    message["version"] = ipvs.GENL_VERSION
+    message["attrs"] = attributes
+    message.encode()
+    return Command(what, bytes(message.data[HEADER.size :]))
+
+
+def _key(server: Server) -> list[object]:
+    return ["IPVS_CMD_ATTR_SERVICE", {"attrs": _identity(server)}]
+
+
+def _identity(server: Server) -> list[object]:
+    return [
+        ["IPVS_SVC_ATTR_AF", socket.AF_INET],
+        ["IPVS_SVC_ATTR_PROTOCOL", server.protocol],
+        ["IPVS_SVC_ATTR_ADDR", str(server.ip)],
+        ["IPVS_SVC_ATTR_PORT", server.port],
+    ]
+
+
+def _service(
+    server: Server, scheduler: str, persistent_s: int | None, *, hash_ports: bool
+) -> list[object]:
+    flags = (PERSISTENT if persistent_s is not None else 0) | (HASH_PORTS if hash_ports else 0)
+    wanted = [
+        ["IPVS_SVC_ATTR_SCHED_NAME", scheduler],
+        ["IPVS_SVC_ATTR_FLAGS", {"flags": flags, "mask": ALL_FLAGS}],
+        ["IPVS_SVC_ATTR_TIMEOUT", persistent_s or 0],
+        ["IPVS_SVC_ATTR_NETMASK", EVERY_CLIENT_ITSELF],
+    ]
+    return ["IPVS_CMD_ATTR_SERVICE", {"attrs": [*_identity(server), *wanted]}]
+
+
+def _real(ip: IPv4Address, port: int) -> list[object]:
+    return [
+        ["IPVS_DEST_ATTR_ADDR_FAMILY", socket.AF_INET],
+        ["IPVS_DEST_ATTR_ADDR", str(ip)],
+        ["IPVS_DEST_ATTR_PORT", port],
+    ]
