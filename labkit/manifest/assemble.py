@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
 
 from labkit.errors import LabkitError
 from labkit.manifest import kinds
 from labkit.manifest.dumps import without_doubles
-from labkit.manifest.labs import filled, made_up
+from labkit.manifest.fit import fit, values
 from labkit.manifest.loaded import Loaded
 from labkit.manifest.problems import Finding, Problem, raise_if_any
 from labkit.manifest.scope import build_scope
 from labkit.manifest.validate import problems_of
-
-T = TypeVar("T")
 
 
 def assemble(
@@ -39,35 +36,29 @@ def assemble(
     Raises:
         ManifestError: something is wrong; carries ``problems`` and all that validation finds.
     """
-    kept, doubles = without_doubles(objects)
-    lab = _lab(kept, path)
+    sifted = without_doubles(objects)
+    fitted = fit(sifted.kept, path)
+    kept, lab = fitted.objects, fitted.lab
     scope = build_scope(lab, kept)
-    found = [*problems, *_several_labs(kept), *problems_of(kept, scope, settled)]
+    found = [*problems, *sifted.problems, *fitted.problems, *_several_labs(kept)]
+    found += problems_of(kept, scope, settled)
     raise_if_any(_in_order(found, objects))
     if lab is None:
         raise LabkitError("a Lab that could not be decoded was reported by nobody")
     return kinds.Scenario(
         lab=lab,
         checks=tuple(_checks(kept)),
-        node_objects=_all(kept, kinds.NodeObject),
-        pods=_all(kept, kinds.Pod),
-        workloads=_all(kept, kinds.Workload),
-        services=_all(kept, kinds.Service),
-        endpoint_slices=_all(kept, kinds.EndpointSlice),
+        node_objects=values(kept, kinds.NodeObject),
+        pods=values(kept, kinds.Pod),
+        workloads=values(kept, kinds.Workload),
+        services=values(kept, kinds.Service),
+        endpoint_slices=values(kept, kinds.EndpointSlice),
         path=path,
         description=description,
-        ignored=(*ignored, *doubles),
+        ignored=(*ignored, *sifted.left_out, *fitted.left_out),
+        displaced=tuple(fitted.displaced),
         objects=tuple(kept),
     )
-
-
-def _lab(objects: Sequence[Loaded], path: str) -> kinds.Lab | None:
-    """The Lab, with nodes; None if it could not be decoded."""
-    nodes = _all(objects, kinds.NodeObject)
-    for loaded in objects:
-        if loaded.kind == "Lab":
-            return filled(loaded.value, nodes) if isinstance(loaded.value, kinds.Lab) else None
-    return made_up(path, nodes, _all(objects, kinds.Service))
 
 
 def _several_labs(objects: Sequence[Loaded]) -> Iterator[Problem]:
@@ -81,10 +72,6 @@ def _checks(objects: Sequence[Loaded]) -> Iterator[kinds.LocatedCheck]:
     for loaded in objects:
         if isinstance(loaded.value, kinds.Check):
             yield kinds.LocatedCheck(check=loaded.value, location=loaded.locate())
-
-
-def _all(objects: Sequence[Loaded], kind: type[T]) -> tuple[T, ...]:
-    return tuple(loaded.value for loaded in objects if isinstance(loaded.value, kind))
 
 
 def _in_order(problems: Sequence[Problem], objects: Sequence[Loaded]) -> list[Problem]:

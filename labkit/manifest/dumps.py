@@ -1,25 +1,47 @@
-"""What a dump of a real cluster holds twice: workloads with their pods, Services with their slices.
+"""What of a dump of a real cluster is left out, and why.
 
 * A Pod of the files that a workload of the files owns stands for itself, and the workload is left
   out: a ReplicaSet that owns a Pod, a Deployment that owns a ReplicaSet, and a Deployment whose
-  ReplicaSet is not in the files but whose Pods are.
+  ReplicaSet is not in the files but whose Pods are. A dumped workload is left out wherever the
+  files have the cluster's Pods: those that it has are there.
 * An EndpointSlice that the cluster's controller made is left out if its Service has a selector:
   labkit makes its own from the pods.
-* A Pod that has ended, as those of Jobs do, is left out: it has no network any more.
+* A Pod that has ended, as those of Jobs do, that no node has yet, or that has no address yet is
+  left out: it has no network, and the controller makes no endpoint of it.
+* An object that is in several files is there once.
+
+Source: kubernetes v1.36 staging/src/k8s.io/endpointslice/util/controller_utils.go,
+ShouldPodBeInEndpoints.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from labkit.manifest import kinds
 from labkit.manifest.loaded import Loaded
+from labkit.manifest.problems import Finding, Problem
 from labkit.manifest.scope import WORKLOADS, Key, key_of
+from labkit.manifest.tree import find
 from labkit.manifest.validate_slice import is_managed, service_of
 
 _ENDED: Final = ("Succeeded", "Failed")
 _HASH_LABEL: Final = "pod-template-hash"
+
+
+@dataclass(slots=True)
+class Sifted:
+    """Objects that count, those that do not, in words, and what is wrong."""
+
+    kept: list[Loaded] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    def leave_out(self, loaded: Loaded, why: str) -> None:
+        """Say that an object does not count."""
+        self.left_out.append(f"{loaded.kind} {key_of(loaded).shown} ({why})")
 
 
 class _Owner(NamedTuple):
@@ -28,21 +50,44 @@ class _Owner(NamedTuple):
     name: str
 
 
-def without_doubles(objects: Sequence[Loaded]) -> tuple[list[Loaded], list[str]]:
-    """Return the objects that count, and the others in words."""
-    owners = set(_owners(objects))
-    services = {
-        key_of(each): each.value for each in objects if isinstance(each.value, kinds.Service)
-    }
-    kept: list[Loaded] = []
-    left_out: list[str] = []
-    for loaded in objects:
+def without_doubles(objects: Sequence[Loaded]) -> Sifted:
+    """Return the objects that count."""
+    sifted = _once(objects)
+    once, sifted.kept = sifted.kept, []
+    owners = set(_owners(once))
+    services = {key_of(each): each.value for each in once if isinstance(each.value, kinds.Service)}
+    has_pods = any(each.kind == "Pod" and each.dumped for each in once)
+    for loaded in once:
         why = _double(loaded, owners, services)
+        if why is None and loaded.dumped:
+            why = _not_of_the_network(loaded, has_pods=has_pods)
         if why:
-            left_out.append(f"{loaded.kind} {key_of(loaded).shown} ({why})")
+            sifted.leave_out(loaded, why)
         else:
-            kept.append(loaded)
-    return kept, left_out
+            sifted.kept.append(loaded)
+    return sifted
+
+
+def _once(objects: Sequence[Loaded]) -> Sifted:
+    """Each object of a cluster once, though it be in several files."""
+    sifted = Sifted()
+    first: dict[tuple[str, Key], Loaded] = {}
+    for loaded in objects:
+        other = first.setdefault((loaded.kind, key_of(loaded)), loaded)
+        if other is loaded or not (loaded.dumped and other.dumped):
+            sifted.kept.append(loaded)
+        elif _uid(loaded) == _uid(other):
+            sifted.leave_out(loaded, f"it is at {other.locate()} too")
+        else:
+            message = f"another {loaded.kind} {key_of(loaded).shown} is at {other.locate()}"
+            remedy = "these are dumps of two clusters: give those of one"
+            sifted.problems.append(loaded.problem(Finding(("metadata", "uid"), message, remedy)))
+    return sifted
+
+
+def _uid(loaded: Loaded) -> str:
+    node = find(loaded.root, ("metadata", "uid"))
+    return str(node.value) if node else ""
 
 
 def _double(
@@ -60,6 +105,30 @@ def _double(
         if service and service.spec.selector:
             return "labkit makes it from the pods"
     return None
+
+
+def _not_of_the_network(loaded: Loaded, *, has_pods: bool) -> str | None:
+    """Why an object of a cluster has nothing to do with its network."""
+    value = loaded.value
+    if isinstance(value, kinds.Pod):
+        if not value.spec.node_name:
+            return "it is on no node yet"
+        return None if addresses_of(value) else "it has no address yet"
+    if isinstance(value, kinds.Workload) and has_pods:
+        return "the cluster's pods are in the files, and it has none"
+    if isinstance(value, kinds.EndpointSlice):
+        if service_of(value) is None:
+            return "it belongs to no Service"
+        if value.address_type == "FQDN":
+            return "proxies use addresses, not names"
+    return None
+
+
+def addresses_of(pod: kinds.Pod) -> list[str]:
+    """A pod's addresses, of any family, the first one first."""
+    first = pod.status.pod_ip
+    others = [each.ip for each in pod.status.pod_ips if each.ip and each.ip != first]
+    return [first, *others] if first else others
 
 
 def _owners(objects: Sequence[Loaded]) -> Iterator[_Owner]:

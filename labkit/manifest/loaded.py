@@ -26,6 +26,11 @@ class Loaded:
         node = find(self.root, path)
         return node is not None and node.value is not None
 
+    @property
+    def dumped(self) -> bool:
+        """Whether it is from a cluster: an API server gave it a uid or a time of creation."""
+        return self.has("metadata", "uid") or self.has("metadata", "creationTimestamp")
+
     def locate(self, path: Path = (), *, at_key: bool = False) -> Location:
         """The place of a field, or of the nearest thing around it."""
         line, column = position(self.root, path, at_key=at_key)

@@ -58,7 +58,7 @@ from labkit.manifest.kinds.lab import (
     LabSpec,
     Target,
 )
-from labkit.manifest.kinds.scenario import LocatedCheck, Scenario
+from labkit.manifest.kinds.scenario import Displaced, DisplacedKind, LocatedCheck, Scenario
 from labkit.manifest.kinds.services import (
     ClientIPConfig,
     EndpointConditions,
@@ -92,6 +92,8 @@ __all__ = [
     "ContainerPort",
     "ContainerStatus",
     "DetectLocal",
+    "Displaced",
+    "DisplacedKind",
     "EndpointConditions",
     "EndpointEntry",
     "EndpointHints",

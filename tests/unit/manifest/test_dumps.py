@@ -186,16 +186,21 @@ def test_node_ranges_widen_until_they_hold_every_node_and_cluster_ip() -> None:
     assert network.service_cidr == "172.30.0.0/16"
 
 
-def test_nodes_whose_ranges_cannot_be_told_apart_ask_for_a_lab() -> None:
+def test_a_node_among_its_pods_keeps_its_address_and_gets_another_pod_cidr() -> None:
     node = (
         "apiVersion: v1\nkind: Node\nmetadata: {name: a}\nspec: {podCIDR: 10.0.1.0/24}\n"
         "status: {addresses: [{type: InternalIP, address: 10.0.1.7}]}\n"
     )
-    assert errors(node)[-1] == (
-        "bad.yaml:1:1: spec.nodes[0].address: the Lab made from this file's Nodes and Services:"
-        " 10.0.1.7 is inside the podCIDR 10.0.0.0/16; write a Lab of your own, and there give a"
-        " host an address outside the cluster's ranges"
-    )
+    (found,) = load_text(node).lab.spec.nodes
+    assert (found.address, found.pod_cidr) == ("10.0.1.7", "10.244.1.0/24")
+
+
+def test_what_is_wrong_with_a_lab_that_nobody_wrote_is_told_where_the_files_begin() -> None:
+    assert errors("apiVersion: v1\nkind: Node\nmetadata: {name: preserved}\n") == [
+        "bad.yaml:1:1: spec.nodes[0].name: the Lab made from this file's Nodes and Services:"
+        " preserved has a meaning of its own; write a Lab of your own, and there clientSource uses"
+        " it for the client's own address; give another"
+    ]
 
 
 def test_without_lab_and_nodes_there_are_two_nodes() -> None:
