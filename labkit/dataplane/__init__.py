@@ -15,7 +15,7 @@ def data_plane(name: str, *, backend: Backend | None = None) -> DataPlane[Any]:
     """Return a data plane by the Lab's word for it. What it renders, only it can apply.
 
     Args:
-        name: ``iptables``, ``ipvs`` or ``none``.
+        name: ``iptables``, ``ipvs``, ``nftables`` or ``none``.
         backend: which iptables-restore to use; None for the one that the kernel has.
 
     Raises:
@@ -30,8 +30,13 @@ def data_plane(name: str, *, backend: Backend | None = None) -> DataPlane[Any]:
         from labkit.dataplane.ipvs.apply import IpvsPlane
 
         return IpvsPlane(backend=backend)
+    if name == "nftables":
+        from labkit.dataplane.nftables.apply import NftablesPlane
+
+        return NftablesPlane()
     if name == "none":
         return NoPlane(backend=backend)
     raise UsageError(
-        f"data plane {name} is not in this version of labkit; it has: iptables, ipvs, none"
+        f"data plane {name} is not in this version of labkit; "
+        "it has: iptables, ipvs, nftables, none"
     )

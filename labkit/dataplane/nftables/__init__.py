@@ -1,0 +1,1 @@
+"""kube-proxy's nftables mode: `render` makes the rules, `apply` installs them."""

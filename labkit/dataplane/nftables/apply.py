@@ -1,0 +1,95 @@
+"""Installs nftables rules: one ``nft -f`` per node, all nodes at the same time.
+
+Source: nft(8).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from labkit.cluster.model import Cluster, Node
+from labkit.dataplane.base import Change
+from labkit.dataplane.conntrack import forget_stale_flows
+from labkit.dataplane.nftables.changes import replacement, transaction
+from labkit.dataplane.nftables.render import render
+from labkit.dataplane.nftables.rules import NftRuleset
+from labkit.errors import CommandError, MissingFeature
+from labkit.kernel.netns import Namespace
+from labkit.kernel.together import Tool, run_together
+from labkit.kernel.tools import which
+
+NFT: Final = ("nft", "-f", "-")
+BUSY: Final = "Device or resource busy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NftablesPlane:
+    """kube-proxy's nftables mode."""
+
+    name: str = "nftables"
+    needs: tuple[str, ...] = ("nftables",)
+
+    def fitted(self, namespace: Namespace) -> NftablesPlane:  # noqa: ARG002 - the interface's
+        """Return the same; there is nothing to choose.
+
+        What the kernel lacks, the first transaction tells: `needs` is then really tried.
+
+        Raises:
+            MissingFeature: there is no nft.
+        """
+        if which("nft") is None:
+            remedy = "apt-get install nftables"
+            raise MissingFeature("nftables", found="nft is not on PATH", remedy=remedy)
+        return self
+
+    def sysctls(self, cluster: Cluster) -> Mapping[str, str]:  # noqa: ARG002 - the interface's
+        """Nothing: NodePorts on localhost, which need it elsewhere, are not served."""
+        return {}
+
+    def render(self, cluster: Cluster, node: Node) -> NftRuleset:
+        """Return all tables of ``node``."""
+        return render(cluster, node)
+
+    def apply(self, changes: Sequence[Change[NftRuleset]]) -> None:
+        """Install rules: whole tables the first time, afterwards what differs.
+
+        Raises:
+            CommandError: nft refused them; every node that refused has what it had.
+        """
+        texts = {change.namespace: _transaction(change) for change in changes}
+        refused = _run(texts)
+        # What an old kernel still holds on to, it gives up together with its table.
+        again = {
+            change.namespace: replacement(change.previous, change.rules)
+            for change in changes
+            if change.previous is not None and _is_busy(refused.get(change.namespace.name))
+        }
+        mended = {namespace.name for namespace in again}
+        left = [error for where, error in refused.items() if where not in mended]
+        for error in (*left, *_run(again).values()):
+            raise error
+
+    def clean_up(self, cluster: Cluster, namespaces: Sequence[Namespace]) -> None:
+        """Forget UDP flows to endpoints that are gone."""
+        forget_stale_flows(cluster, namespaces)
+
+
+def _transaction(change: Change[NftRuleset]) -> str:
+    if change.previous is None:
+        return change.rules.text()
+    return transaction(change.previous, change.rules)
+
+
+def _is_busy(error: CommandError | None) -> bool:
+    return error is not None and BUSY in error.stderr
+
+
+def _run(texts: Mapping[Namespace, str]) -> Mapping[str, CommandError]:
+    """Give every node's text to its own nft; return what failed, by the name of the node.
+
+    nft's message shows the line that it is about.
+    """
+    tools = [Tool(namespace, NFT, text) for namespace, text in texts.items() if text]
+    return {error.where: error for error in run_together(tools)}

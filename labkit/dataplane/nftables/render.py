@@ -1,0 +1,253 @@
+"""Renders everything that kube-proxy's nftables mode installs on a node, and the CNI's rule.
+
+Differs from kube-proxy: only the table of IPv4 is there, as labkit's clusters have no IPv6 yet; and
+no rule drops traffic to cluster IPs that no Service has, which kube-proxy adds for each ServiceCIDR
+object: a lab has none.
+
+Source: kubernetes v1.36 pkg/proxy/nftables/proxier.go, setupNFTables and syncProxyRules; KEP-3866.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Address
+from typing import Final
+
+from labkit.cluster.model import Cluster, Node
+from labkit.cluster.topology import categorize, is_proxied
+from labkit.dataplane.nftables import names
+from labkit.dataplane.nftables.matches import local_detector, set_mark
+from labkit.dataplane.nftables.rules import Chain, Collection, Element, NftRuleset, NftTable
+from labkit.dataplane.nftables.service import Objects, Options, PortRules
+from labkit.dataplane.node_addresses import node_port_addresses
+
+WITHOUT_MASQUERADE: Final = "masquerade"
+"""The Lab's word for leaving the SNAT rules out."""
+CNI_TABLE: Final = "cni"
+NUMBER: Final = re.compile(r"\d+")
+
+ADDRESS: Final = "ipv4_addr"
+PORT: Final = "inet_proto . inet_service"
+TO_PORT: Final = "meta l4proto . th dport"
+TO_ADDRESS_PORT: Final = f"ip daddr . {TO_PORT}"
+COLLECTIONS: Final[tuple[tuple[str, str, str], ...]] = (
+    (
+        names.HAIRPIN_CONNECTIONS,
+        f"{ADDRESS} . {ADDRESS} . {PORT}",
+        "service hairpin connections",
+    ),
+    (names.CLUSTER_IPS, ADDRESS, "Active ClusterIPs"),
+    (names.NODEPORT_IPS, ADDRESS, "IPs that accept NodePort traffic"),
+    (
+        names.NO_ENDPOINT_SERVICES,
+        f"{ADDRESS} . {PORT} : verdict",
+        "vmap to drop or reject packets to services with no endpoints",
+    ),
+    (
+        names.NO_ENDPOINT_NODEPORTS,
+        f"{PORT} : verdict",
+        "vmap to drop or reject packets to service nodeports with no endpoints",
+    ),
+    (
+        names.FIREWALL_IPS,
+        f"{ADDRESS} . {PORT} : verdict",
+        "destinations that are subject to LoadBalancerSourceRanges",
+    ),
+    (
+        names.SERVICE_IPS,
+        f"{ADDRESS} . {PORT} : verdict",
+        "ClusterIP, ExternalIP and LoadBalancer IP traffic",
+    ),
+    (names.SERVICE_NODEPORTS, f"{PORT} : verdict", "NodePort traffic"),
+)
+"""Name, type and comment of the sets and maps, in the order in which kube-proxy makes them."""
+
+HOOKS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
+    "filter-prerouting-pre-dnat": (
+        "filter hook prerouting priority dstnat - 10",
+        (f"ct state new jump {names.FIREWALL_CHECK}",),
+    ),
+    "filter-output-pre-dnat": (
+        "filter hook output priority -110",
+        (f"ct state new jump {names.FIREWALL_CHECK}",),
+    ),
+    "filter-input": (
+        "filter hook input priority filter",
+        (
+            f"ct state new jump {names.NODEPORT_ENDPOINTS_CHECK}",
+            f"ct state new jump {names.SERVICE_ENDPOINTS_CHECK}",
+        ),
+    ),
+    "filter-forward": (
+        "filter hook forward priority filter",
+        (
+            f"ct state new jump {names.SERVICE_ENDPOINTS_CHECK}",
+            f"ct state new jump {names.CLUSTER_IPS_CHECK}",
+        ),
+    ),
+    "filter-output": (
+        "filter hook output priority filter",
+        (
+            f"ct state new jump {names.SERVICE_ENDPOINTS_CHECK}",
+            f"ct state new jump {names.CLUSTER_IPS_CHECK}",
+        ),
+    ),
+    "nat-prerouting": ("nat hook prerouting priority dstnat", (f"jump {names.SERVICES}",)),
+    "nat-output": ("nat hook output priority -100", (f"jump {names.SERVICES}",)),
+    "nat-postrouting": ("nat hook postrouting priority srcnat", (f"jump {names.MASQUERADING}",)),
+}
+"""Where packets enter, and the chains to which they are sent from there.
+
+Source ranges and endpoints are judged in different places, as only a packet that was not yet
+translated has the load balancer's address, and reject is for input, forward and output alone.
+"""
+
+
+def render(cluster: Cluster, node: Node) -> NftRuleset:
+    """Return all tables of ``node``; Services in their order, which kube-proxy leaves to chance.
+
+    Args:
+        cluster: the desired state.
+        node: whose rules.
+    """
+    out = _service_objects(cluster, node)
+    addresses = _node_port_ips(cluster, node)
+    if addresses is not None:
+        out.elements[names.NODEPORT_IPS] = {str(address): Element() for address in addresses}
+    chains = [*_hooked(), *_fixed(cluster, node, anywhere=addresses is None), *out.chains.values()]
+    sets = [*_collections(out, anywhere=addresses is None), *out.affinity.values()]
+    table = NftTable(
+        name=names.TABLE,
+        comment="rules for kube-proxy",
+        collections={each.name: each for each in sets},
+        chains={each.name: each for each in chains},
+    )
+    return NftRuleset((table, *cni_tables(cluster)))
+
+
+def cni_tables(cluster: Cluster) -> tuple[NftTable, ...]:
+    """The CNI plugin's own rule: pods are hidden from everything outside the pod network.
+
+    It comes after kube-proxy's, by its priority: what kube-proxy masquerades must lose its mark
+    there, and one masquerading ends the search of a packet.
+
+    Source: `labkit.dataplane.cni` has the same rule for iptables.
+    """
+    if not cluster.network.pod_masquerade:
+        return ()
+    pods = cluster.network.pod_cidr
+    chain = Chain(
+        name="postrouting",
+        hook="type nat hook postrouting priority srcnat + 1; policy accept;",
+        rules=(f'ip saddr {pods} ip daddr != {pods} masquerade comment "cni-masq"',),
+    )
+    return (NftTable(name=CNI_TABLE, chains={chain.name: chain}),)
+
+
+def _service_objects(cluster: Cluster, node: Node) -> Objects:
+    """The chains and elements of every Service port."""
+    detector = local_detector(cluster.kube_proxy, node)
+    options = Options(node=node, config=cluster.kube_proxy, detector=detector)
+    out = Objects()
+    for service, port in cluster.service_ports():
+        if service.cluster_ip and is_proxied(service):
+            known = cluster.endpoints.get(service.port_name(port), ())
+            PortRules(
+                service=service,
+                port=port,
+                cluster_ip=service.cluster_ip,
+                endpoints=categorize(service, port, known, node),
+                options=options,
+                out=out,
+            ).write()
+    return out
+
+
+def _node_port_ips(cluster: Cluster, node: Node) -> tuple[IPv4Address, ...] | None:
+    """Addresses on which NodePorts answer; None for every one.
+
+    Without nodePortAddresses that is the node's primary address alone. Localhost is never among
+    them: kube-proxy warns that it is not supported.
+    """
+    if not cluster.kube_proxy.node_port_addresses:
+        return (node.address,)
+    addresses = node_port_addresses(cluster, node)
+    if addresses is None:
+        return None
+    return tuple(address for address in addresses if not address.is_loopback)
+
+
+def _collections(out: Objects, *, anywhere: bool) -> Iterator[Collection]:
+    for name, kind, said in COLLECTIONS:
+        if anywhere and name == names.NODEPORT_IPS:
+            continue
+        yield Collection(
+            name=name,
+            kind="map" if kind.endswith("verdict") else "set",
+            definition=(f"type {kind}", f'comment "{said}"'),
+            elements=dict(sorted(out.elements[name].items(), key=_by_numbers)),
+        )
+
+
+def _by_numbers(item: tuple[str, Element]) -> tuple[tuple[int, ...], str]:
+    key, _ = item
+    return tuple(map(int, NUMBER.findall(key))), key
+
+
+def _hooked() -> Iterator[Chain]:
+    for name, (hook, rules) in HOOKS.items():
+        yield Chain(name=name, hook=f"type {hook}; policy accept;", rules=rules)
+
+
+def _fixed(cluster: Cluster, node: Node, *, anywhere: bool) -> Iterator[Chain]:
+    """Chains that are there without any Service."""
+    local = "ip daddr != 127.0.0.0/8" if anywhere else f"ip daddr @{names.NODEPORT_IPS}"
+    refused_node_port = f"{local} {TO_PORT} vmap @{names.NO_ENDPOINT_NODEPORTS}"
+    yield Chain(name=names.NODEPORT_ENDPOINTS_CHECK, rules=(refused_node_port,))
+    refused = f"{TO_ADDRESS_PORT} vmap @{names.NO_ENDPOINT_SERVICES}"
+    yield Chain(name=names.SERVICE_ENDPOINTS_CHECK, rules=(refused,))
+    limited = f"{TO_ADDRESS_PORT} vmap @{names.FIREWALL_IPS}"
+    yield Chain(name=names.FIREWALL_CHECK, rules=(limited,))
+    # The check above is for packets that have arrived; these may yet be forwarded.
+    here = f"fib daddr type local {local}" if anywhere else local
+    dispatch = (
+        f"{TO_ADDRESS_PORT} vmap @{names.SERVICE_IPS}",
+        f"{here} {TO_PORT} vmap @{names.SERVICE_NODEPORTS}",
+    )
+    yield Chain(name=names.SERVICES, rules=(*_mark_cluster_ips(cluster, node), *dispatch))
+    yield Chain(name=names.MASQUERADING, rules=_masquerading(cluster))
+    said = "Reject traffic to invalid ports of ClusterIPs"
+    unknown = f'ip daddr @{names.CLUSTER_IPS} reject comment "{said}"'
+    yield Chain(name=names.CLUSTER_IPS_CHECK, rules=(unknown,))
+    helped = f"@{names.NO_ENDPOINT_SERVICES} / @{names.NO_ENDPOINT_NODEPORTS}"
+    yield Chain(name=names.REJECT, rules=("reject",), comment=f"helper for {helped}")
+
+
+def _mark_cluster_ips(cluster: Cluster, node: Node) -> Iterator[str]:
+    """Traffic to cluster IPs that is no pod's: its answer must come back this way."""
+    config, detector = cluster.kube_proxy, local_detector(cluster.kube_proxy, node)
+    to_service = f"ip daddr @{names.CLUSTER_IPS}"
+    said = "masquerade clusterIP traffic"
+    if config.masquerade_all:
+        yield f"{to_service} {set_mark(config.masquerade_mark, said)}"
+    elif detector.is_implemented:
+        mark = set_mark(config.masquerade_mark, f"{said} from outside cluster")
+        yield f"{to_service} {detector.if_not_local} {mark}"
+
+
+def _masquerading(cluster: Cluster) -> tuple[str, ...]:
+    """SNAT for what carries the mark and for what comes back to its sender.
+
+    Without it, which shows what it is for, only the mark goes, as in the iptables mode.
+    """
+    mark = f"{cluster.kube_proxy.masquerade_mark:#010x}"
+    # The mark goes before the packet meets an overlay and comes by here a second time.
+    unmark = f"meta mark & {mark} != {0:#010x} meta mark set meta mark ^ {mark}"
+    if WITHOUT_MASQUERADE in cluster.without:
+        return (unmark,)
+    key = "ip saddr . ip daddr . meta l4proto . th dport"
+    return (
+        f"{unmark} masquerade fully-random",
+        f"ct status dnat {key} @{names.HAIRPIN_CONNECTIONS} masquerade fully-random",
+    )
