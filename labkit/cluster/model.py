@@ -283,6 +283,18 @@ class KubeProxy:
         return 1 << self.masquerade_bit
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mapped:
+    """An address or range of a real cluster, and the one that stands for it in the lab."""
+
+    what: str
+    """``node NAME``, ``podCIDR of node NAME``, ``pod NAME`` or ``Service NAME``."""
+    given: str
+    """What the cluster says; empty if it says nothing."""
+    used: str
+    why: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Cluster:
     """A whole lab: hosts, placed pods, Services and the endpoints of each Service port.
@@ -302,6 +314,8 @@ class Cluster:
     endpoints: Mapping[ServicePortName, tuple[Endpoint, ...]] = field(default_factory=dict)
     without: frozenset[str] = frozenset()
     """Rules that a demonstration leaves out, by the names in the Lab's ``without``."""
+    mapped: tuple[Mapped, ...] = ()
+    """Addresses of a dumped cluster that the lab cannot have as they are."""
 
     @cached_property
     def node_by_name(self) -> Mapping[str, Node]:
