@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-
 from labkit.cluster.endpoints import SERVICE_LABEL, EndpointSource, build_endpoints
 from labkit.cluster.hosts import build_hosts, build_kube_proxy, build_network
+from labkit.cluster.mapped import (
+    Placed,
+    aliases,
+    following,
+    mapped,
+    outside_addresses,
+    slices_by_service,
+)
 from labkit.cluster.model import Cluster, ObjectName, Pod, Service
 from labkit.cluster.pods import build_pods
 from labkit.cluster.services import build_services
@@ -26,19 +32,22 @@ def build_cluster(
         UsageError: an address or port range of the Lab is too small for what it must hold.
     """
     lab = scenario.lab.spec
-    network = previous.network if previous else build_network(lab)
+    outside = outside_addresses(scenario)
+    network = previous.network if previous else build_network(lab, outside)
     nodes, clients = (
-        (previous.nodes, previous.clients) if previous else build_hosts(scenario, network)
+        (previous.nodes, previous.clients) if previous else build_hosts(scenario, network, outside)
     )
     old_pods: dict[ObjectName, Pod] = {p.key: p for p in previous.pods} if previous else {}
     old_services: dict[ObjectName, Service] = (
         {s.key: s for s in previous.services} if previous else {}
     )
     pods = build_pods(scenario, nodes, old_pods)
-    services = build_services(scenario.services, network, old_services)
+    known = aliases(scenario.displaced, Placed(nodes=nodes, pods=pods))
+    manifests = [following(each, known) for each in scenario.services]
+    services = build_services(manifests, network, old_services)
     source = EndpointSource(
-        manifests={_key(each.metadata): each for each in scenario.services},
-        slices=_slices(scenario),
+        manifests={_key(each.metadata): each for each in manifests},
+        slices=slices_by_service(scenario.endpoint_slices, known, SERVICE_LABEL),
         pods=pods,
         nodes={node.name: node for node in nodes},
     )
@@ -53,17 +62,8 @@ def build_cluster(
         services=services,
         endpoints=build_endpoints(services, source),
         without=frozenset(lab.without),
+        mapped=mapped(scenario.displaced, Placed(nodes=nodes, pods=pods, services=services)),
     )
-
-
-def _slices(scenario: kinds.Scenario) -> dict[ObjectName, list[kinds.EndpointSlice]]:
-    """EndpointSlices by the Service that their label names; IPv4 ones count."""
-    found: defaultdict[ObjectName, list[kinds.EndpointSlice]] = defaultdict(list)
-    for piece in scenario.endpoint_slices:
-        name = piece.metadata.labels.get(SERVICE_LABEL)
-        if name and piece.address_type == "IPv4":
-            found[ObjectName(piece.metadata.namespace, name)].append(piece)
-    return found
 
 
 def _key(meta: kinds.ObjectMeta) -> ObjectName:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network, ip_network
 from typing import Final
@@ -35,15 +35,15 @@ def cidr(text: str) -> IPv4Network:
     return network
 
 
-def build_network(lab: kinds.LabSpec) -> Network:
-    """The network's addresses; the router's is settled once every host has its own."""
+def build_network(lab: kinds.LabSpec, outside: Collection[IPv4Address] = ()) -> Network:
+    """The network's addresses; the router's is none that a host or anything ``outside`` has."""
     spec = lab.network
     lan = cidr(spec.lan)
     given = [node.address for node in lab.nodes] + [each.address for each in lab.clients or ()]
     low, high = lab.node_port_range.split("-")
     return Network(
         lan=lan,
-        gateway=last_free(lan, (IPv4Address(text) for text in given if text)),
+        gateway=last_free(lan, [*outside, *(IPv4Address(text) for text in given if text)]),
         pod_cidr=cidr(spec.pod_cidr),
         service_cidr=cidr(spec.service_cidr),
         pod_network=PodNetwork(spec.pod_network),
@@ -73,13 +73,13 @@ def build_kube_proxy(spec: kinds.LabKubeProxy, network: Network) -> KubeProxy:
 
 
 def build_hosts(
-    scenario: kinds.Scenario, network: Network
+    scenario: kinds.Scenario, network: Network, outside: Collection[IPv4Address] = ()
 ) -> tuple[tuple[Node, ...], tuple[Client, ...]]:
-    """Nodes and clients of a scenario, every address filled in."""
+    """Nodes and clients of a scenario, every address filled in, none that is ``outside``."""
     lab = scenario.lab.spec
     clients = [kinds.LabClient(name="client")] if lab.clients is None else lab.clients
     given = [node.address for node in lab.nodes] + [client.address for client in clients]
-    taken = {network.gateway, *(IPv4Address(text) for text in given if text)}
+    taken = {network.gateway, *outside, *(IPv4Address(text) for text in given if text)}
     nodes = tuple(_nodes(scenario, network, taken))
     by_name = {node.name: node.address for node in nodes}
     return nodes, tuple(_client(client, network, taken, by_name) for client in clients)

@@ -79,9 +79,9 @@ class Displacer:
             return IPV6
         network = self._node_ranges.get(str(pod.spec.node_name))
         if network is None or address not in network:
-            return f"it is not in its node's podCIDR {network}"
+            return "it is not in its node's podCIDR"
         if not in_use(network, address):
-            return f"a bridge or broadcast has it in its node's podCIDR {network}"
+            return "it is the first or last of its node's podCIDR, which a bridge has"
         return self._taken(address, "Pod {}/{}".format(*key))
 
     def _service(self, service: kinds.Service, key: tuple[str, str]) -> kinds.Service:

@@ -27,7 +27,6 @@ from labkit.manifest.ranges import (
 _NODE_PREFIX: Final = 24
 _BLOCKS: Final = (24, 26, 28)
 """Ranges that one node's pods are tried in: a usual pod CIDR, and blocks of IPAM plugins."""
-_LONGEST_NODE_PREFIX: Final = 30
 _CLUSTER_PREFIX: Final = 16
 _NOT_FOR_PODS: Final = 3
 """Of a node's range: the network's address, ``cni0``'s and the broadcast address."""
@@ -50,7 +49,7 @@ class PodWants:
     pods: Mapping[str, Sequence[IPv4Address]] = field(default_factory=dict)
     """Addresses of pods that are not on the host network."""
     counts: Mapping[str, int] = field(default_factory=dict)
-    """How many pods there are to hold, with an address that can be kept or not."""
+    """How many pods there are to hold, whether their addresses can be kept or not."""
     fixed: frozenset[str] = frozenset()
     """Nodes whose pod CIDR a Lab says: it is kept as it is."""
     pod_cidr: IPv4Network | None = None
@@ -124,7 +123,8 @@ def _usable(wants: PodWants, name: str, network: IPv4Network, avoid: Sequence[IP
     if name in wants.fixed:
         return True
     inside = wants.pod_cidr is None or network.subnet_of(wants.pod_cidr)
-    return inside and network.prefixlen <= _LONGEST_NODE_PREFIX and is_clear(network, avoid)
+    room = wants.counts.get(name, 1) <= network.num_addresses - _NOT_FOR_PODS
+    return inside and room and is_clear(network, avoid)
 
 
 def _candidates(
@@ -145,12 +145,11 @@ def _candidates(
 
 def _around(pods: Sequence[IPv4Address]) -> Iterator[IPv4Network]:
     tight = cover(alone(pods))
-    for longest in (_NODE_PREFIX, _LONGEST_NODE_PREFIX):
-        up = max(tight.prefixlen - longest, 0)
-        yield tight.supernet(prefixlen_diff=up)
+    yield tight.supernet(prefixlen_diff=max(tight.prefixlen - _NODE_PREFIX, 0))
     for prefix in _BLOCKS:
         blocks = Counter(IPv4Network((int(pod), prefix), strict=False) for pod in pods)
         yield from (block for block, _count in blocks.most_common())
+    yield tight
 
 
 def _count(addresses: Sequence[int], network: IPv4Network) -> int:
