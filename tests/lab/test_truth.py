@@ -43,14 +43,26 @@ def truth_of(dataplane: str, scenario: str) -> Truth:
     return msgspec.json.decode(path.read_bytes(), type=Truth)
 
 
+DATAPLANES = ("iptables", "nftables")
+"""Those that this kernel can be expected to run; the fixture skips what it lacks."""
+
+for_every_recording = pytest.mark.parametrize(
+    ("dataplane", "path"),
+    [(dataplane, path) for dataplane in DATAPLANES for path in SCENARIOS],
+    ids=lambda value: value.stem if isinstance(value, Path) else value,
+)
+
+
 def test_there_are_recorded_scenarios() -> None:
     assert SCENARIOS
 
 
-@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
-def test_every_flow_agrees_with_the_real_kube_proxy(path: Path, lab: LabFactory) -> None:
-    truth = truth_of("iptables", path.stem)
-    cluster = lab(path, dataplane="iptables")
+@for_every_recording
+def test_every_flow_agrees_with_the_real_kube_proxy(
+    dataplane: str, path: Path, lab: LabFactory
+) -> None:
+    truth = truth_of(dataplane, path.stem)
+    cluster = lab(path, dataplane=dataplane)
 
     table = cluster.matrix(["all"])
 
@@ -73,10 +85,12 @@ def test_every_flow_agrees_with_the_real_kube_proxy(path: Path, lab: LabFactory)
     assert differences == []
 
 
-@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
-def test_health_check_ports_agree_with_the_real_kube_proxy(path: Path, lab: LabFactory) -> None:
-    truth = truth_of("iptables", path.stem)
+@for_every_recording
+def test_health_check_ports_agree_with_the_real_kube_proxy(
+    dataplane: str, path: Path, lab: LabFactory
+) -> None:
+    truth = truth_of(dataplane, path.stem)
 
-    table = lab(path, dataplane="iptables").matrix(["node1"], attempts=1)
+    table = lab(path, dataplane=dataplane).matrix(["node1"], attempts=1)
 
     assert (table.health_check_node_port or {}) == truth.health_check_node_port
