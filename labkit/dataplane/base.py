@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Address
 from typing import Generic, NamedTuple, Protocol, Self, TypeVar
 
 from labkit.cluster.model import Cluster, Node
+from labkit.cluster.model import Protocol as TransportProtocol
 from labkit.kernel.netns import Namespace
 
 
@@ -26,6 +28,15 @@ class Change(NamedTuple, Generic[R]):
     namespace: Namespace
     rules: R
     previous: R | None
+
+
+class Silent(NamedTuple):
+    """An attempt that got no answer: where from and where to."""
+
+    protocol: TransportProtocol
+    sport: int
+    destination: IPv4Address
+    dport: int
 
 
 class DataPlane(Protocol[R]):
@@ -69,6 +80,18 @@ class DataPlane(Protocol[R]):
         """
         ...
 
+    def confused(
+        self, silent: Sequence[Silent], namespaces: Sequence[Namespace]
+    ) -> frozenset[Silent]:
+        """Of attempts without an answer, those that a node's kernel took for others.
+
+        They say nothing of the rules and are made again. Each needs the kernel's own testimony.
+
+        Raises:
+            LabError: the kernel does not tell.
+        """
+        ...
+
     def clean_up(self, cluster: Cluster, namespaces: Sequence[Namespace]) -> None:
         """Make nodes forget what a change of a running lab has left behind in their kernel.
 
@@ -76,3 +99,17 @@ class DataPlane(Protocol[R]):
             KernelError: the kernel refused.
         """
         ...
+
+
+class KeepsFlowsApart:
+    """A data plane whose kernel never takes one flow for another: conntrack sees to that."""
+
+    __slots__ = ()
+
+    def confused(
+        self,
+        silent: Sequence[Silent],  # noqa: ARG002 - the interface's
+        namespaces: Sequence[Namespace],  # noqa: ARG002
+    ) -> frozenset[Silent]:
+        """None."""
+        return frozenset()

@@ -11,6 +11,7 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
+from pathlib import Path
 from typing import Final
 
 from pyroute2.netlink.generic import ipvs
@@ -27,6 +28,8 @@ HASH_PORTS: Final = 0x10
 ALL_FLAGS: Final = 0xFFFFFFFF
 EVERY_CLIENT_ITSELF: Final = "255.255.255.255"
 MASQUERADE: Final = 0
+PROTOCOLS: Final = {"TCP": 6, "UDP": 17, "SCTP": 132}
+IPV4_HEX_DIGITS: Final = 8
 REMEDY: Final = "modprobe ip_vs, a kernel with CONFIG_IP_VS, or --kernel uml"
 
 
@@ -48,6 +51,41 @@ class Command:
 
     what: str
     body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """A connection that IPVS remembers."""
+
+    protocol: int
+    client: IPv4Address
+    client_port: int
+    virtual: IPv4Address
+    virtual_port: int
+    real: IPv4Address
+    real_port: int
+
+
+def connections(namespace: Namespace) -> tuple[Connection, ...]:
+    """Return every IPv4 connection that IPVS remembers in a namespace."""
+    # thread-self: /proc/net is that of the main thread.
+    table = namespace.run(lambda: Path("/proc/thread-self/net/ip_vs_conn").read_text())
+    rows = (line.split() for line in table.splitlines()[1:])
+    return tuple(_connection(row) for row in rows if len(row[1]) == IPV4_HEX_DIGITS)
+
+
+def _connection(row: Sequence[str]) -> Connection:
+    protocol, *numbers = row[:7]
+    client, client_port, virtual, virtual_port, real, real_port = (int(n, 16) for n in numbers)
+    return Connection(
+        protocol=PROTOCOLS[protocol],
+        client=IPv4Address(client),
+        client_port=client_port,
+        virtual=IPv4Address(virtual),
+        virtual_port=virtual_port,
+        real=IPv4Address(real),
+        real_port=real_port,
+    )
 
 
 def flush() -> Command:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from labkit.cluster.model import Cluster
-from labkit.dataplane.base import Change, DataPlane, Rules
+from labkit.dataplane.base import Change, DataPlane, Rules, Silent
 from labkit.kernel.netns import Namespace
 
 
@@ -44,6 +44,13 @@ class Installation:
         self._plane.apply(changes)
         self.rules = self._installed = wanted
 
+    def confused(self, cluster: Cluster, silent: Sequence[Silent]) -> frozenset[Silent]:
+        """Of attempts without an answer, those that a node's kernel took for others."""
+        return self._plane.confused(silent, self._nodes(cluster))
+
     def clean_up(self, cluster: Cluster) -> None:
         """Make nodes forget what a change has left behind in their kernel."""
-        self._plane.clean_up(cluster, [self._namespace(node.name) for node in cluster.nodes])
+        self._plane.clean_up(cluster, self._nodes(cluster))
+
+    def _nodes(self, cluster: Cluster) -> list[Namespace]:
+        return [self._namespace(node.name) for node in cluster.nodes]

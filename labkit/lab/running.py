@@ -24,6 +24,7 @@ from labkit.probe.engine import AsyncioEngine
 from labkit.probe.flow import Flow, Observation
 from labkit.probe.observe import observe
 from labkit.probe.responder import Responders
+from labkit.probe.second_look import SecondLook
 
 
 class Running:
@@ -41,7 +42,10 @@ class Running:
             self._responders = Responders()
             stack.callback(lambda: self._loop.run(self._responders.close()))
             stack.callback(self._end_programs)
-            self._engine = AsyncioEngine(seed=seed)
+            self._engine = SecondLook(
+                AsyncioEngine(seed=seed),
+                lambda silent: self._installation.confused(self.cluster, silent),
+            )
             self._installation = self._installed(data_plane(cluster.dataplane, backend=iptables))
             self._start(cluster.pods)
             self._serve_health_checks()

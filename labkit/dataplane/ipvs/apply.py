@@ -14,14 +14,16 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from labkit.cluster.model import Cluster, Node
-from labkit.dataplane.base import Change
+from labkit.dataplane.base import Change, Silent
 from labkit.dataplane.conntrack import forget_stale_flows
 from labkit.dataplane.iptables.apply import Backend, choose_backend, restore
+from labkit.dataplane.ipvs.confusion import confused_with
 from labkit.dataplane.ipvs.render import render
 from labkit.dataplane.ipvs.service import IP_PROTOCOL
 from labkit.dataplane.ipvs.tables import DUMMY, Address, Entry, IPSet, IpvsRules, VirtualServer
 from labkit.dataplane.rules import Ruleset
 from labkit.kernel import devices, ipset, ipvs
+from labkit.kernel.conntrack import unanswered_flows
 from labkit.kernel.ipset import Element
 from labkit.kernel.ipvs import Command, Server
 from labkit.kernel.netlink import Request
@@ -83,6 +85,19 @@ class IpvsPlane:
             ipvs.send(change.namespace, _commands(change))
             _bind_addresses(change)
             _reduce_ipsets(change)
+
+    def confused(
+        self, silent: Sequence[Silent], namespaces: Sequence[Namespace]
+    ) -> frozenset[Silent]:
+        """Attempts whose answers IPVS took for those of an older connection.
+
+        Raises:
+            CommandError: conntrack(8) failed.
+        """
+        return confused_with(
+            silent,
+            [(unanswered_flows(each), ipvs.connections(each)) for each in namespaces],
+        )
 
     def clean_up(self, cluster: Cluster, namespaces: Sequence[Namespace]) -> None:
         """Forget UDP flows to endpoints that are gone."""

@@ -38,6 +38,8 @@ def flow(destination: IPv4Address, dport: int, *, answered_by: IPv4Address) -> T
         dport=dport,
         reply_source=answered_by,
         reply_sport=80,
+        reply_destination=CLIENT,
+        reply_dport=12345,
     )
 
 

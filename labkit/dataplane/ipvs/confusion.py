@@ -1,0 +1,53 @@
+"""Connections that IPVS mistakes for each other.
+
+IPVS knows the answers of a real server by that server's and the client's address and port, whatever
+virtual server the client had called. Two flows that have both in common are one to it: one through
+a virtual server of the pod's node, whose entry lives on for seconds after its end, and one that
+another node has balanced and sends by, its source rewritten to a port of chance. The answers of the
+second get the address of the first's virtual server, and nobody knows them.
+
+Source: linux net/netfilter/ipvs/ip_vs_conn.c, ip_vs_conn_out_get; ip_vs_proto_tcp.c, tcp_timeouts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from labkit.dataplane.base import Silent
+from labkit.dataplane.ipvs.service import IP_PROTOCOL
+from labkit.kernel.conntrack import TrackedFlow
+from labkit.kernel.ipvs import Connection
+
+NodeTables = tuple[Iterable[TrackedFlow], Iterable[Connection]]
+"""What one node's conntrack and IPVS hold."""
+
+
+def confused_with(silent: Iterable[Silent], nodes: Sequence[NodeTables]) -> frozenset[Silent]:
+    """Return the attempts whose answers some node's IPVS has another connection for."""
+    flows = [flow for tracked, _ in nodes for flow in tracked]
+    held: dict[object, set[object]] = {}
+    for _, connections in nodes:
+        for each in connections:
+            answers = (each.protocol, each.client, each.client_port, each.real, each.real_port)
+            held.setdefault(answers, set()).add((each.virtual, each.virtual_port))
+    return frozenset(attempt for attempt in silent if _is_taken(attempt, flows, held))
+
+
+def _is_taken(
+    attempt: Silent, flows: Iterable[TrackedFlow], held: dict[object, set[object]]
+) -> bool:
+    called = (attempt.destination, attempt.dport)
+    protocol = IP_PROTOCOL[attempt.protocol]
+    for flow in flows:
+        if (flow.destination, flow.dport) != called or flow.sport != attempt.sport:
+            continue
+        answers = (
+            protocol,
+            flow.reply_destination,
+            flow.reply_dport,
+            flow.reply_source,
+            flow.reply_sport,
+        )
+        if held.get(answers, set()) - {called}:
+            return True
+    return False

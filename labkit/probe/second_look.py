@@ -1,0 +1,53 @@
+"""Attempts without an answer that say nothing of the rules, made again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from labkit.dataplane.base import Silent
+from labkit.probe.attempt import Attempt
+from labkit.probe.engine import ANSWER_TIMEOUT_S, Engine
+from labkit.probe.flow import Answer, Outcome
+
+LOOKS: Final = 5
+"""So often is an attempt made again at most; then it counts."""
+
+Confused = Callable[[Sequence[Silent]], frozenset[Silent]]
+"""Of attempts without an answer, those that the data plane's kernel took for others."""
+
+
+class SecondLook:
+    """An engine that makes attempts again which the kernel itself confused with others.
+
+    It is the kernel that must say so, not the time-out: one that the rules cause stays.
+    """
+
+    def __init__(self, engine: Engine, confused: Confused) -> None:
+        self._engine = engine
+        self._confused = confused
+
+    async def probe(
+        self, attempts: Sequence[Attempt], *, timeout_s: float = ANSWER_TIMEOUT_S
+    ) -> list[Answer]:
+        """Make attempts, and return what each saw, in their order."""
+        answers = await self._engine.probe(attempts, timeout_s=timeout_s)
+        for _ in range(LOOKS):
+            again = self._void(attempts, answers)
+            if not again:
+                break
+            asked = [attempts[place] for place in again]
+            better = await self._engine.probe(asked, timeout_s=timeout_s)
+            for place, answer in zip(again, better, strict=True):
+                answers[place] = answer
+        return answers
+
+    def _void(self, attempts: Sequence[Attempt], answers: Sequence[Answer]) -> list[int]:
+        """Places of the answers that do not count."""
+        silent = {
+            place: Silent(attempt.protocol, answer.source_port, attempt.address, attempt.port)
+            for place, (attempt, answer) in enumerate(zip(attempts, answers, strict=True))
+            if answer.outcome is Outcome.TIMED_OUT
+        }
+        found = self._confused(list(silent.values())) if silent else frozenset()
+        return [place for place, attempt in silent.items() if attempt in found]
