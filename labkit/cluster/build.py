@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from labkit.cluster.endpoints import SERVICE_LABEL, EndpointSource, build_endpoints
 from labkit.cluster.hosts import build_hosts, build_kube_proxy, build_network
 from labkit.cluster.mapped import (
@@ -14,6 +16,7 @@ from labkit.cluster.mapped import (
 )
 from labkit.cluster.model import Cluster, ObjectName, Pod, Service
 from labkit.cluster.pods import build_pods
+from labkit.cluster.served import with_served_ports
 from labkit.cluster.services import build_services
 from labkit.manifest import kinds
 
@@ -51,6 +54,8 @@ def build_cluster(
         pods=pods,
         nodes={node.name: node for node in nodes},
     )
+    pods = with_served_ports(source, _dumped(scenario))
+    source = replace(source, pods=pods)
     return Cluster(
         name=scenario.lab.metadata.name,
         dataplane=dataplane or lab.dataplane,
@@ -68,3 +73,8 @@ def build_cluster(
 
 def _key(meta: kinds.ObjectMeta) -> ObjectName:
     return ObjectName(meta.namespace, meta.name)
+
+
+def _dumped(scenario: kinds.Scenario) -> frozenset[ObjectName]:
+    """The pods of a real cluster: what they run is in their images, not in the files."""
+    return frozenset(_key(pod.metadata) for pod in scenario.pods if pod.status.phase)

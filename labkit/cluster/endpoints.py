@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
+from itertools import chain
 from typing import Final
 
 from labkit.cluster.model import (
@@ -16,6 +17,7 @@ from labkit.cluster.model import (
     Node,
     ObjectName,
     Pod,
+    Protocol,
     Service,
     ServicePort,
     ServicePortName,
@@ -44,26 +46,27 @@ def build_endpoints(
     found: dict[ServicePortName, tuple[Endpoint, ...]] = {}
     for service in services:
         selector = source.manifests[service.key].spec.selector
-        selected = _selected(service, selector, source.pods)
+        chosen = selected(service.key.namespace, selector, source.pods)
         for port in service.ports:
-            if selector:
-                endpoints = _from_pods(service, port, selected, source)
-            else:
-                endpoints = _from_slices(service, port, source)
+            # A Service with a selector can have slices of others too: proxies take all of them.
+            endpoints = chain(
+                _from_slices(service, port, source), _from_pods(service, port, chosen, source)
+            )
             unique = {str(endpoint): endpoint for endpoint in endpoints}
             found[service.port_name(port)] = tuple(unique[text] for text in sorted(unique))
     return found
 
 
-def _selected(
-    service: Service, selector: Mapping[str, str] | None, pods: Sequence[Pod]
+def selected(
+    namespace: str, selector: Mapping[str, str] | None, pods: Sequence[Pod]
 ) -> Sequence[Pod]:
+    """The pods that the selector of a Service in ``namespace`` means; none without a selector."""
     if not selector:
         return ()
     return [
         pod
         for pod in pods
-        if pod.key.namespace == service.key.namespace and selector.items() <= pod.labels.items()
+        if pod.key.namespace == namespace and selector.items() <= pod.labels.items()
     ]
 
 
@@ -111,11 +114,25 @@ def _hints(service: Service, node: Node) -> tuple[str | None, str | None]:
 
 
 def _from_slices(service: Service, port: ServicePort, source: EndpointSource) -> Iterator[Endpoint]:
-    by_address = {pod.address: pod for pod in source.pods if not pod.host_network}
     for piece in source.slices.get(service.key, ()):
         for number in _slice_ports(piece, port):
+            pods = _pods_at(source.pods, port.protocol, number)
             for entry in piece.endpoints:
-                yield _by_hand(service, entry, number, by_address)
+                yield _by_hand(service, entry, number, pods)
+
+
+def _pods_at(pods: Sequence[Pod], protocol: Protocol, port: int) -> Mapping[IPv4Address, Pod]:
+    """Pods by address; at a node's address that on the host network which declares the port."""
+    return {
+        pod.address: pod
+        for pod in pods
+        if not pod.host_network
+        or any(
+            (declared.port, declared.protocol) == (port, protocol)
+            for container in pod.containers
+            for declared in container.ports
+        )
+    }
 
 
 def _slice_ports(piece: kinds.EndpointSlice, port: ServicePort) -> Iterator[int]:

@@ -86,7 +86,7 @@ def following(service: kinds.Service, known: Mapping[str, str]) -> kinds.Service
 def _ingress(
     entry: kinds.LoadBalancerIngress, known: Mapping[str, str]
 ) -> kinds.LoadBalancerIngress:
-    return replace(entry, ip=known[entry.ip]) if entry.ip in known else entry
+    return replace(entry, ip=known[entry.ip]) if entry.ip and entry.ip in known else entry
 
 
 def slices_by_service(

@@ -69,4 +69,4 @@ def _namespaced(
     elif isinstance(value, kinds.Service):
         yield from service_findings(loaded, value, scope)
     else:
-        yield from slice_findings(value, scope)
+        yield from slice_findings(loaded, value, scope)

@@ -88,8 +88,11 @@ def _target_port(port: kinds.ServicePort, path: Path) -> Iterator[Finding]:
 def _target_names(loaded: Loaded, spec: kinds.ServiceSpec, scope: Scope) -> Iterator[Finding]:
     """A targetPort name that no container of any selected pod declares reaches nobody.
 
-    Differs from kube-apiserver: it cannot know the pods, so it takes any name.
+    Differs from kube-apiserver: it cannot know the pods, so it takes any name. So does a cluster's
+    own Service here.
     """
+    if loaded.dumped:
+        return
     pods = list(scope.selected(key_of(loaded).namespace, spec.selector))
     for index, port in enumerate(spec.ports):
         target = port.target_port

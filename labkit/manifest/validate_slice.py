@@ -11,6 +11,7 @@ from typing import Final
 
 from labkit.manifest import kinds, names
 from labkit.manifest.addresses import special
+from labkit.manifest.loaded import Loaded
 from labkit.manifest.problems import Finding, Path, nearest, quote
 from labkit.manifest.scope import Key, Scope
 
@@ -34,9 +35,13 @@ def is_managed(piece: kinds.EndpointSlice) -> bool:
     return piece.metadata.labels.get(MANAGED_BY) == CONTROLLER
 
 
-def slice_findings(piece: kinds.EndpointSlice, scope: Scope) -> Iterator[Finding]:
-    """What is wrong with one EndpointSlice."""
-    yield from _owner(piece, scope)
+def slice_findings(loaded: Loaded, piece: kinds.EndpointSlice, scope: Scope) -> Iterator[Finding]:
+    """What is wrong with one EndpointSlice.
+
+    One of a cluster may add to the endpoints of a Service with a selector, as proxies take them.
+    """
+    if not loaded.dumped:
+        yield from _owner(piece, scope)
     if piece.address_type not in _TYPES:
         where: Path = ("addressType",)
         message = f"'{quote(piece.address_type)}' is unknown"
