@@ -43,8 +43,8 @@ def udp_flows(namespace: Namespace) -> tuple[TrackedFlow, ...]:
     return namespace.run(lambda: _udp_flows(namespace.name))
 
 
-def unanswered_flows(namespace: Namespace) -> tuple[TrackedFlow, ...]:
-    """Every IPv4 flow of which the namespace has seen no answer.
+def flows_from(namespace: Namespace, ports: Collection[int]) -> tuple[TrackedFlow, ...]:
+    """Every IPv4 flow that the namespace knows which comes from one of these source ports.
 
     By conntrack(8): a table of thousands takes pyroute2 seconds.
 
@@ -52,9 +52,8 @@ def unanswered_flows(namespace: Namespace) -> tuple[TrackedFlow, ...]:
         CommandError: the tool failed.
     """
     listed = namespace.execute(["conntrack", "-L", "-f", "ipv4"])
-    return tuple(
-        _flow_of(TUPLE.findall(line)) for line in listed.splitlines() if "[UNREPLIED]" in line
-    )
+    found = (TUPLE.findall(line) for line in listed.splitlines())
+    return tuple(_flow_of(both) for both in found if both and int(both[0][2]) in ports)
 
 
 def _flow_of(tuples: Sequence[tuple[str, str, str, str]]) -> TrackedFlow:

@@ -23,7 +23,7 @@ from labkit.dataplane.ipvs.service import IP_PROTOCOL
 from labkit.dataplane.ipvs.tables import DUMMY, Address, Entry, IPSet, IpvsRules, VirtualServer
 from labkit.dataplane.rules import Ruleset
 from labkit.kernel import devices, ipset, ipvs
-from labkit.kernel.conntrack import unanswered_flows
+from labkit.kernel.conntrack import flows_from
 from labkit.kernel.ipset import Element
 from labkit.kernel.ipvs import Command, Server
 from labkit.kernel.netlink import Request
@@ -94,10 +94,9 @@ class IpvsPlane:
         Raises:
             CommandError: conntrack(8) failed.
         """
-        return confused_with(
-            silent,
-            [(unanswered_flows(each), ipvs.connections(each)) for each in namespaces],
-        )
+        ports = {each.sport for each in silent}
+        nodes = [(flows_from(each, ports), ipvs.connections(each)) for each in namespaces]
+        return confused_with(silent, nodes)
 
     def clean_up(self, cluster: Cluster, namespaces: Sequence[Namespace]) -> None:
         """Forget UDP flows to endpoints that are gone."""

@@ -26,7 +26,12 @@ class Scripted:
         self.waves = list(waves)
         self.asked: list[list[int]] = []
 
-    async def probe(self, attempts: Sequence[Attempt], *, timeout_s: float = 1.0) -> list[Answer]:
+    async def probe(
+        self,
+        attempts: Sequence[Attempt],
+        *,
+        timeout_s: float = 1.0,  # noqa: ARG002 - the interface's
+    ) -> list[Answer]:
         self.asked.append([attempt.port for attempt in attempts])
         outcomes = self.waves.pop(0) if len(self.waves) > 1 else self.waves[0]
         return [Answer(outcome=outcome, source_port=40000) for outcome in outcomes]
