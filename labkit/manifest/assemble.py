@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from msgspec.structs import replace
+
 from labkit.errors import LabkitError
 from labkit.manifest import kinds
 from labkit.manifest.dumps import without_doubles
-from labkit.manifest.fit import fit, values
+from labkit.manifest.fit import Fitted, fit, values
 from labkit.manifest.loaded import Loaded
 from labkit.manifest.problems import Finding, Problem, raise_if_any
 from labkit.manifest.scope import build_scope
@@ -21,7 +23,7 @@ def assemble(
     description: str = "",
     ignored: Sequence[str] = (),
     problems: Sequence[Problem] = (),
-    settled: Sequence[Loaded] = (),
+    base: kinds.Scenario | None = None,
 ) -> kinds.Scenario:
     """Return the scenario that ``objects`` make.
 
@@ -31,16 +33,25 @@ def assemble(
         description: the comment at its head.
         ignored: what was left out already, in words.
         problems: what reading the objects found.
-        settled: objects that are validated no more: Checks of a lab that has changed since.
+        base: the scenario that these objects are a change of. Its Checks are validated no more,
+            and what it made of a cluster's objects stays as it is.
 
     Raises:
         ManifestError: something is wrong; carries ``problems`` and all that validation finds.
     """
-    sifted = without_doubles(objects)
-    fitted = fit(sifted.kept, path)
+    old = base.objects if base and _of_cluster(base.objects) else ()
+    done = set(map(id, old))
+    sifted = without_doubles([each for each in objects if id(each) not in done])
+    staying = [each for each in objects if id(each) in done]
+    if base and old:
+        fitted = Fitted([*staying, *sifted.kept], _lab_of(base, sifted.kept))
+        fitted.displaced += base.displaced
+    else:
+        fitted = fit(sifted.kept, path)
     kept, lab = fitted.objects, fitted.lab
     scope = build_scope(lab, kept)
     found = [*problems, *sifted.problems, *fitted.problems, *_several_labs(kept)]
+    settled = [each for each in base.objects if each.kind == "Check"] if base else []
     found += problems_of(kept, scope, settled)
     raise_if_any(_in_order(found, objects))
     if lab is None:
@@ -59,6 +70,21 @@ def assemble(
         displaced=tuple(fitted.displaced),
         objects=tuple(kept),
     )
+
+
+def _of_cluster(objects: Sequence[Loaded]) -> bool:
+    return any(each.dumped for each in objects)
+
+
+def _lab_of(base: kinds.Scenario, new: Sequence[Loaded]) -> kinds.Lab | None:
+    """The Lab made for a cluster; one that comes in its place keeps its nodes and ranges."""
+    lab = next((each for each in new if each.kind == "Lab"), None)
+    if lab is None or not isinstance(lab.value, kinds.Lab):
+        return base.lab if lab is None else None
+    spec, made = lab.value.spec, base.lab.spec
+    network = spec.network if lab.has("spec", "network") else made.network
+    spec = replace(spec, nodes=spec.nodes or made.nodes, network=network)
+    return replace(lab.value, spec=spec)
 
 
 def _several_labs(objects: Sequence[Loaded]) -> Iterator[Problem]:

@@ -132,7 +132,7 @@ def _changed(scenario: Scenario, objects: Sequence[Loaded], new: Objects) -> Sce
         description=scenario.description,
         ignored=(*scenario.ignored, *_ignored(new)),
         problems=new.problems,
-        settled=[loaded for loaded in scenario.objects if loaded.kind == "Check"],
+        base=scenario,
     )
 
 
