@@ -8,14 +8,22 @@ from typing import TypeAlias
 
 from labkit.errors import ManifestError, UsageError
 from labkit.manifest.assemble import assemble
+from labkit.manifest.files import (
+    NO_FILE,
+    ReadFile,
+    merged,
+    name_of,
+    read_text,
+    scenarios_of,
+    unreadable,
+)
 from labkit.manifest.kinds import Scenario
 from labkit.manifest.loaded import Loaded
-from labkit.manifest.location import Location
 from labkit.manifest.objects import KINDS, Objects, Source, read_objects
 from labkit.manifest.plain_objects import tree_of
 from labkit.manifest.problems import Problem, nearest, raise_if_any
 from labkit.manifest.scope import CLUSTER_WIDE, DEFAULT_NAMESPACE, Key, key_of
-from labkit.manifest.source import MOST_BYTES, documents, head_comment
+from labkit.manifest.source import MOST_BYTES
 
 Read: TypeAlias = Callable[[Path], bytes]
 """Returns the content of a file; OSError if it cannot."""
@@ -43,43 +51,36 @@ def load_files(paths: Sequence[str | Path], *, read: Read = read_file) -> Scenar
     Raises:
         ManifestError: a file cannot be read or something in it is wrong; carries every problem.
     """
-    texts: list[tuple[str, bytes]] = []
-    problems: list[Problem] = []
-    for path in paths:
-        try:
-            texts.append((str(path), read(Path(path))))
-        except (OSError, ValueError) as error:
-            reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-            where = Location(file=str(path), line=1)
-            remedy = "give a scenario file that can be read"
-            problems.append(Problem(where, "", f"cannot be read: {reason}", remedy))
-    return _load(texts, problems)
+    return _assembled([_read(Path(path), read) for path in paths])
 
 
 def load_each(paths: Sequence[str | Path], *, read: Read = read_file) -> list[Scenario]:
     """Read several files, each a scenario of its own, in their order.
+
+    Files that a cluster was dumped into (`kubectl get nodes -o yaml`, then pods, then Services)
+    are one scenario, with what files of Labs and Checks alone say.
 
     Raises:
         ManifestError: at least one file is wrong; carries every problem of all of them.
     """
     scenarios: list[Scenario] = []
     problems: list[Problem] = []
-    for path in paths:
+    for files in scenarios_of([_read(Path(path), read) for path in paths]):
         try:
-            scenarios.append(load_files([path], read=read))
+            scenarios.append(_assembled(files))
         except ManifestError as error:
             problems.extend(error.problems)
     raise_if_any(problems)
     return scenarios
 
 
-def load_text(text: str | bytes, *, file: str = "<memory>") -> Scenario:
+def load_text(text: str | bytes, *, file: str = NO_FILE) -> Scenario:
     """Read a scenario from text; ``file`` is what problems call it.
 
     Raises:
         ManifestError: something in it is wrong; carries every problem.
     """
-    return _load([(file, text)], [])
+    return _assembled([read_text(file, text)])
 
 
 def load_objects(objects: Iterable[Mapping[str, object]]) -> Scenario:
@@ -136,25 +137,22 @@ def _changed(scenario: Scenario, objects: Sequence[Loaded], new: Objects) -> Sce
     )
 
 
-def _load(texts: Sequence[tuple[str, bytes | str]], problems: list[Problem]) -> Scenario:
-    sources: list[Source] = []
-    descriptions: list[str] = []
-    for file, text in texts:
-        trees, faults = documents(text, file)
-        problems.extend(faults)
-        if not trees and not faults:
-            where = Location(file=file, line=1)
-            remedy = "write a Lab, Kubernetes manifests or Checks"
-            problems.append(Problem(where, "", "there is nothing in this file", remedy))
-        sources.extend(Source(tree, file) for tree in trees)
-        descriptions.append(head_comment(text))
-    found = read_objects(sources)
+def _read(path: Path, read: Read) -> ReadFile:
+    try:
+        return read_text(str(path), read(path))
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        return unreadable(str(path), reason)
+
+
+def _assembled(files: Sequence[ReadFile]) -> Scenario:
+    found = merged(files)
     return assemble(
         found.loaded,
-        path=texts[0][0] if texts else "<memory>",
-        description=next(filter(None, descriptions), ""),
+        path=name_of(files),
+        description=next((each.description for each in files if each.description), ""),
         ignored=_ignored(found),
-        problems=[*problems, *found.problems],
+        problems=found.problems,
     )
 
 
