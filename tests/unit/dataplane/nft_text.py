@@ -10,6 +10,8 @@ BLOCK = re.compile(r"^\t(set|map|chain) (\S+) \{\n(.*?)^\t\}$", re.MULTILINE | r
 TABLE = re.compile(r"^table ip (\S+) \{\n(.*?)^\}$", re.MULTILINE | re.DOTALL)
 ELEMENTS = re.compile(r"^\t\telements = \{ (.*?) \}$", re.MULTILINE | re.DOTALL)
 NEXT = re.compile(r",\s+")
+HIGHEST_BIT = ("meta mark != 0x00000000/1", "meta mark & 0x80000000 != 0x00000000")
+"""What nft makes of a mark's highest bit, and how it writes all others."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ def _read(body: str) -> Table:
         if kind != "chain" and (listed := ELEMENTS.search(block)):
             elements = frozenset(NEXT.split(listed[1]))
         statements = ELEMENTS.sub("", block) if kind != "chain" else block
-        lines = tuple(line.strip() for line in statements.splitlines() if line.strip())
+        lines = tuple(line.strip().replace(*HIGHEST_BIT) for line in statements.splitlines() if line.strip())
         assert name not in found
         found[name] = Listed(kind, lines, elements)
     return found
