@@ -6,9 +6,9 @@ prints them, so that text can be compared with text.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network, collapse_addresses
+from ipaddress import IPv4Address, IPv4Network, summarize_address_range
 from typing import Final
 
 from labkit.cluster.model import DetectLocalMode, KubeProxy, Node
@@ -84,6 +84,36 @@ def numbered(values: Iterable[str]) -> str:
 
 
 def one_or_more(networks: Iterable[IPv4Network]) -> str:
-    """Networks to compare with; nft refuses ranges that overlap, so they are put together."""
-    texts = [str(cidr).removesuffix("/32") for cidr in collapse_addresses(networks)]
-    return texts[0] if len(texts) == 1 else f"{{ {', '.join(texts)} }}"
+    """Networks to compare with, as nft prints them.
+
+    Where one of several is more than an address, nft puts those together that touch or overlap.
+    """
+    given = sorted(set(networks))
+    if len(given) == 1:
+        return _network(given[0])
+    if all(each.num_addresses == 1 for each in given):
+        texts = [_network(each) for each in given]
+    else:
+        texts = [_range(first, last) for first, last in _joined(given)]
+    return f"{{ {', '.join(texts)} }}"
+
+
+def _joined(networks: Sequence[IPv4Network]) -> list[tuple[IPv4Address, IPv4Address]]:
+    """First and last address of what sorted networks cover together."""
+    found: list[tuple[IPv4Address, IPv4Address]] = []
+    for each in networks:
+        first, last = each.network_address, each.broadcast_address
+        if found and int(first) <= int(found[-1][1]) + 1:
+            first, before = found.pop()
+            last = max(before, last)
+        found.append((first, last))
+    return found
+
+
+def _range(first: IPv4Address, last: IPv4Address) -> str:
+    networks = list(summarize_address_range(first, last))
+    return _network(networks[0]) if len(networks) == 1 else f"{first}-{last}"
+
+
+def _network(network: IPv4Network) -> str:
+    return str(network).removesuffix("/32")
