@@ -18,7 +18,6 @@ from yaml.events import (
     Event,
     MappingEndEvent,
     MappingStartEvent,
-    NodeEvent,
     ScalarEvent,
     SequenceEndEvent,
     SequenceStartEvent,
@@ -29,7 +28,7 @@ from labkit.manifest.location import Location
 from labkit.manifest.problems import Problem
 from labkit.manifest.tree import Node
 
-MOST_BYTES: Final = 16 * 1024 * 1024
+MOST_BYTES: Final = 48 * 1024 * 1024
 _UNPRINTABLE: Final = re.compile(
     "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 )
@@ -65,7 +64,8 @@ def head_comment(data: bytes | str) -> str:
 def _text(data: bytes | str) -> str:
     """The text of a file, checked for all that YAML forbids in any place."""
     if len(data) > MOST_BYTES:
-        raise Refused(1, 1, f"larger than {MOST_BYTES >> 20} MiB", "split the file")
+        remedy = "split the file; nodes, pods and Services can be in files of their own"
+        raise Refused(1, 1, f"larger than {MOST_BYTES >> 20} MiB", remedy)
     text = data if isinstance(data, str) else _decode(data)
     text = text.removeprefix("\ufeff")
     found = _UNPRINTABLE.search(text)
@@ -129,25 +129,24 @@ def _in_words(error: yaml.MarkedYAMLError) -> tuple[str, str]:
 
 
 def _feed(composer: Composer, event: Event) -> None:
-    """Hand one event to the composer."""
-    if isinstance(event, DocumentStartEvent):
-        composer.start_document()
-        return
-    if isinstance(event, SequenceEndEvent | MappingEndEvent):
-        composer.end()
-        return
+    """Hand one event to the composer; scalars first, for most events are scalars."""
     mark = event.start_mark
-    if not isinstance(event, NodeEvent) or mark is None:
-        return
-    at = (int(mark.line) + 1, int(mark.column) + 1)
-    if isinstance(event, AliasEvent):
-        composer.alias(str(event.anchor), *at)
-    elif isinstance(event, ScalarEvent):
+    at = (1, 1) if mark is None else (int(mark.line) + 1, int(mark.column) + 1)
+    if isinstance(event, ScalarEvent):
         quoted = not event.implicit[0]
         composer.scalar(str(event.value), event.tag, event.anchor, quoted=quoted, at=at)
-    elif isinstance(event, SequenceStartEvent | MappingStartEvent):
-        is_mapping = isinstance(event, MappingStartEvent)
-        composer.start(event.tag, event.anchor, is_mapping=is_mapping, at=at)
+    elif isinstance(event, MappingStartEvent):
+        composer.start(event.tag, event.anchor, is_mapping=True, at=at)
+    elif isinstance(event, MappingEndEvent):
+        composer.end()
+    elif isinstance(event, SequenceStartEvent):
+        composer.start(event.tag, event.anchor, is_mapping=False, at=at)
+    elif isinstance(event, SequenceEndEvent):
+        composer.end()
+    elif isinstance(event, AliasEvent):
+        composer.alias(str(event.anchor), *at)
+    elif isinstance(event, DocumentStartEvent):
+        composer.start_document()
 
 
 def _problem(fault: Refused, file: str) -> Problem:

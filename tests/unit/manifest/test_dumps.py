@@ -196,11 +196,12 @@ def test_a_node_among_its_pods_keeps_its_address_and_gets_another_pod_cidr() -> 
 
 
 def test_what_is_wrong_with_a_lab_that_nobody_wrote_is_told_where_the_files_begin() -> None:
-    assert errors("apiVersion: v1\nkind: Node\nmetadata: {name: preserved}\n") == [
+    (problem,) = errors("apiVersion: v1\nkind: Node\nmetadata: {name: preserved}\n")
+    assert problem == (
         "bad.yaml:1:1: spec.nodes[0].name: the Lab made from this file's Nodes and Services:"
         " preserved has a meaning of its own; write a Lab of your own, and there clientSource uses"
         " it for the client's own address; give another"
-    ]
+    )
 
 
 def test_without_lab_and_nodes_there_are_two_nodes() -> None:

@@ -188,7 +188,10 @@ def test_merges_are_bounded() -> None:
 
 def test_size_is_bounded() -> None:
     (problem,) = faults(b"#" * (source.MOST_BYTES + 1))
-    assert problem == "a.yaml:1:1: larger than 16 MiB; split the file"
+    assert problem == (
+        "a.yaml:1:1: larger than 48 MiB; split the file;"
+        " nodes, pods and Services can be in files of their own"
+    )
 
 
 def test_without_libyaml_the_python_parser_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
