@@ -50,7 +50,9 @@ def assemble(
         fitted = fit(sifted.kept, path)
     kept, lab = fitted.objects, fitted.lab
     scope = build_scope(lab, kept)
-    found = [*problems, *sifted.problems, *fitted.problems, *_several_labs(kept)]
+    # What seems to be missing may be in what could not be read.
+    missing = [] if problems else [*sifted.missing, *fitted.missing]
+    found = [*problems, *sifted.problems, *missing, *_several_labs(kept)]
     settled = [each for each in base.objects if each.kind == "Check"] if base else []
     found += problems_of(kept, scope, settled)
     raise_if_any(_in_order(found, objects))
@@ -102,10 +104,13 @@ def _checks(objects: Sequence[Loaded]) -> Iterator[kinds.LocatedCheck]:
 
 def _in_order(problems: Sequence[Problem], objects: Sequence[Loaded]) -> list[Problem]:
     """Problems by file, line and column; files in the order in which they were read."""
-    files = {name: index for index, name in enumerate({each.file: None for each in objects})}
+    names = [*(each.file for each in objects), *(each.location.file for each in problems)]
+    files: dict[str, int] = {}
+    for name in names:
+        files.setdefault(name, len(files))
 
     def place(problem: Problem) -> tuple[int, int, int]:
         where = problem.location
-        return files.get(where.file, len(files)), where.line, where.column
+        return files[where.file], where.line, where.column
 
     return sorted(problems, key=place)

@@ -38,10 +38,12 @@ class Sifted:
     kept: list[Loaded] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    missing: list[Problem] = field(default_factory=list)
+    """Objects that the files ought to have."""
 
     def leave_out(self, loaded: Loaded, why: str) -> None:
         """Say that an object does not count."""
-        self.left_out.append(f"{loaded.kind} {key_of(loaded).shown} ({why})")
+        self.left_out.append(f"{_called(loaded)} ({why})")
 
 
 class _Owner(NamedTuple):
@@ -65,7 +67,22 @@ def without_doubles(objects: Sequence[Loaded]) -> Sifted:
             sifted.leave_out(loaded, why)
         else:
             sifted.kept.append(loaded)
+    sifted.missing += _without_any_pod(once, sifted.kept)
     return sifted
+
+
+def _without_any_pod(objects: Sequence[Loaded], kept: Sequence[Loaded]) -> Iterator[Problem]:
+    """One problem if slices tell of pods that nobody has dumped."""
+    if any(each.kind == "Pod" or each.kind in WORKLOADS for each in objects):
+        return
+    staying = set(map(id, kept))
+    for loaded in (each for each in objects if id(each) not in staying):
+        piece = loaded.value
+        if isinstance(piece, kinds.EndpointSlice) and is_managed(piece) and piece.endpoints:
+            message = "it has endpoints, but no Pod is in these files"
+            remedy = "give the Pods of the same cluster too (kubectl get pods -A -o yaml)"
+            yield loaded.problem(Finding(("endpoints",), message, remedy, at_key=True))
+            return
 
 
 def _once(objects: Sequence[Loaded]) -> Sifted:
@@ -79,10 +96,15 @@ def _once(objects: Sequence[Loaded]) -> Sifted:
         elif _uid(loaded) == _uid(other):
             sifted.leave_out(loaded, f"it is at {other.locate()} too")
         else:
-            message = f"another {loaded.kind} {key_of(loaded).shown} is at {other.locate()}"
+            message = f"another {_called(loaded)} is at {other.locate()}"
             remedy = "these are dumps of two clusters: give those of one"
             sifted.problems.append(loaded.problem(Finding(("metadata", "uid"), message, remedy)))
     return sifted
+
+
+def _called(loaded: Loaded) -> str:
+    key = key_of(loaded)
+    return f"{loaded.kind} {key.shown if key.namespace else key.name}"
 
 
 def _uid(loaded: Loaded) -> str:

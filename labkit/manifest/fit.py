@@ -47,7 +47,8 @@ class Fitted:
     lab: kinds.Lab | None
     displaced: list[kinds.Displaced] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
+    missing: list[Problem] = field(default_factory=list)
+    """Nodes that the files ought to have."""
 
 
 def fit(objects: Sequence[Loaded], path: str) -> Fitted:
@@ -102,7 +103,7 @@ def _on_known_nodes(
             message = f"there is no node '{node}' in these files, nor one of any other pod"
             of_lab = fitted.lab is not None and fitted.lab.spec.nodes
             finding = Finding(("spec", "nodeName"), message, _OTHER_NODES if of_lab else _ADD_NODES)
-            fitted.problems.append(loaded.problem(finding))
+            fitted.missing.append(loaded.problem(finding))
             found = 1
 
 
