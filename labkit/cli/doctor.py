@@ -7,7 +7,9 @@ import platform
 
 import click
 
+from labkit.cli.kernels import leave_to
 from labkit.cli.options import kernel_option, prepare, rootless_option
+from labkit.kernel.guest.choose import choose
 
 
 @click.command()
@@ -16,7 +18,8 @@ from labkit.cli.options import kernel_option, prepare, rootless_option
 @kernel_option
 def command(output: str, rootless: bool, kernel: str) -> None:  # noqa: FBT001
     """Try each feature in a scratch namespace and say what is missing and how to get it."""
-    prepare(rootless=rootless, kernel=kernel)
+    prepare(rootless=rootless)
+    leave_to(choose(kernel, ()), ())
     from labkit.kernel.features import probe_features
     from labkit.kernel.netns import Edge
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from labkit.cli.ending import end_at_once_on_interrupt
+from labkit.cli.kernels import spread
 from labkit.cli.options import Output, dataplanes, lab_options, prepare, write
 from labkit.cli.progress import progress
+
+if TYPE_CHECKING:
+    from labkit.probe.table import FlowTable
 
 
 @click.command()
@@ -43,21 +48,28 @@ def command(
     """  # noqa: D301
     names = [each.strip() for each in sources.split(",") if each.strip()] if sources else None
     planes = dataplanes(dataplane)
-    prepare(rootless=rootless, kernel=kernel)
+    prepare(rootless=rootless)
     from labkit.lab.lab import Lab
     from labkit.manifest.load import load
     from labkit.report import render_tables
 
     scenario = load(file)
-    end_at_once_on_interrupt()
-    tables = []
-    for plane in planes:
+
+    def here(mine: Sequence[str]) -> list[FlowTable]:
+        end_at_once_on_interrupt()
+        return [table(plane) for plane in mine]
+
+    def table(plane: str) -> FlowTable:
         with (
             progress(f"{scenario.lab.metadata.name}", quiet=quiet),
             Lab(scenario, dataplane=plane, iptables=iptables, seed=seed) as lab,
         ):
-            tables.append(lab.matrix(names, attempts=attempts))
+            found = lab.matrix(names, attempts=attempts)
             if verbose:
                 for where, text in lab.logs().items():
                     click.echo(f"--- {where}\n{text}", err=True)
+        return found
+
+    wanted = [plane or scenario.lab.spec.dataplane for plane in planes]
+    tables = spread(wanted, str, here, kernel=kernel, outputs=outputs)
     write(outputs, lambda fmt, paper: render_tables(tables, fmt, **paper._asdict()))

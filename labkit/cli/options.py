@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, TypeVar
 
 import click
 
-from labkit.errors import MissingFeature, UsageError
+from labkit.errors import UsageError
 from labkit.manifest.kinds import DATAPLANES
 from labkit.report import FORMATS
 
@@ -134,18 +134,12 @@ def dataplanes(text: str | None) -> tuple[str | None, ...]:
     return names
 
 
-def prepare(*, rootless: bool, kernel: str) -> None:
+def prepare(*, rootless: bool) -> None:
     """See to it that this process may make namespaces; re-executes itself where it must.
 
     Raises:
-        MissingFeature: it may not, or the kernel asked for is not to be had.
+        MissingFeature: it may not.
     """
-    if kernel in ("uml", "qemu"):
-        raise MissingFeature(
-            f"kernel {kernel}",
-            found="this version of labkit runs on the host's kernel only",
-            remedy="leave --kernel out",
-        )
     from labkit.kernel.rootless import is_inside, is_root, reexec_in_user_namespace
 
     if not is_inside() and (rootless or not is_root()):
@@ -158,23 +152,27 @@ def write(outputs: tuple[Output, ...], render: Callable[[str, Paper], str]) -> N
     Raises:
         UsageError: a file cannot be written.
     """
+    from labkit.kernel.guest.exchange import place_of
+
     for output in outputs:
         if output.file is None:
             click.echo(render(output.format, terminal()).rstrip("\n"))
             continue
         try:
             text = render(output.format, Paper(color=False, unicode=True))
-            output.file.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
+            place_of(output.file).write_text(text.rstrip("\n") + "\n", encoding="utf-8")
         except OSError as error:
             raise UsageError(f"-o {output.format}={output.file}: {error.strerror}") from error
 
 
 def terminal() -> Paper:
     """What stdout can show: colour on a terminal unless NO_COLOR is set, and which characters."""
+    from labkit.kernel.guest.exchange import reader_is_a_terminal
+
     try:
         MARKS.encode(sys.stdout.encoding or "ascii")
     except UnicodeEncodeError:
         unicode = False
     else:
         unicode = True
-    return Paper(color=sys.stdout.isatty() and "NO_COLOR" not in os.environ, unicode=unicode)
+    return Paper(color=reader_is_a_terminal() and "NO_COLOR" not in os.environ, unicode=unicode)

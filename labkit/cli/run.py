@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
 from labkit.cli.ending import end_at_once_on_interrupt
+from labkit.cli.kernels import spread
 from labkit.cli.options import Output, dataplanes, lab_options, prepare, write
 from labkit.cli.progress import progress
 
@@ -49,7 +51,7 @@ def command(
     labkit run scenarios/nodeport-local.yaml -o junit=report.xml -o table
     """  # noqa: D301
     planes = dataplanes(dataplane)
-    prepare(rootless=rootless, kernel=kernel)
+    prepare(rootless=rootless)
     from labkit.lab.runs import Request, exit_status, run_all, scenario_files
     from labkit.manifest.load import load_each
     from labkit.report import render_results
@@ -66,9 +68,13 @@ def command(
         for scenario in scenarios
         for plane in planes
     ]
-    end_at_once_on_interrupt()
-    with progress(f"{len(requests)} scenarios", quiet=quiet):
-        results: list[ScenarioResult] = run_all(requests, jobs=jobs)
+
+    def here(mine: Sequence[Request]) -> list[ScenarioResult]:
+        end_at_once_on_interrupt()
+        with progress(f"{len(mine)} scenarios", quiet=quiet):
+            return run_all(mine, jobs=jobs)
+
+    results = spread(requests, lambda each: each.plane, here, kernel=kernel, outputs=outputs)
     if verbose:
         for scenario in scenarios:
             if scenario.ignored:

@@ -12,6 +12,7 @@ from typing import Final
 
 from labkit.dataplane.iptables.apply import Backend
 from labkit.errors import LabkitError, UsageError
+from labkit.kernel.guest.exchange import kernel_kind
 from labkit.lab.lab import Lab
 from labkit.manifest.kinds import Scenario
 from labkit.probe.table import FlowTable, Kernel
@@ -30,6 +31,11 @@ class Request:
     iptables: Backend | None = None
     seed: int = 0
     attempts: int | None = None
+
+    @property
+    def plane(self) -> str:
+        """The data plane to run under."""
+        return self.dataplane or self.scenario.lab.spec.dataplane
 
 
 def scenario_files(paths: Iterable[Path]) -> list[Path]:
@@ -66,7 +72,7 @@ def run_one(request: Request) -> ScenarioResult:
     scenario = request.scenario
     began = time.monotonic()
     logs: dict[str, str] = {}
-    dataplane = request.dataplane or scenario.lab.spec.dataplane
+    dataplane = request.plane
 
     def result(
         *,
@@ -78,7 +84,7 @@ def run_one(request: Request) -> ScenarioResult:
             scenario=scenario.lab.metadata.name,
             path=scenario.path,
             dataplane=dataplane,
-            kernel=Kernel(kind="host", release=platform.release()),
+            kernel=Kernel(kind=kernel_kind(), release=platform.release()),
             description=scenario.description,
             rules=RULES_SOURCE if dataplane != "none" else "none",
             elapsed_s=time.monotonic() - began,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from labkit.cluster.model import Cluster, Protocol
 from labkit.cluster.topology import health_checks
+from labkit.kernel.guest.exchange import kernel_kind
 from labkit.lab.running import Running
 from labkit.lab.targets import flow_to
 from labkit.probe.flow import Flow, Observation
@@ -18,6 +19,7 @@ def table_of(running: Running, observations: Sequence[Observation]) -> FlowTable
     return flow_table(
         running.cluster,
         observations,
+        kernel_kind=kernel_kind(),
         kernel_release=platform.release(),
         health_checks=_health(running),
     )
