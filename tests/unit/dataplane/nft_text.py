@@ -38,7 +38,9 @@ def _read(body: str) -> Table:
         if kind != "chain" and (listed := ELEMENTS.search(block)):
             elements = frozenset(NEXT.split(listed[1]))
         statements = ELEMENTS.sub("", block) if kind != "chain" else block
-        lines = tuple(line.strip().replace(*HIGHEST_BIT) for line in statements.splitlines() if line.strip())
+        lines = tuple(
+            line.strip().replace(*HIGHEST_BIT) for line in statements.splitlines() if line.strip()
+        )
         assert name not in found
         found[name] = Listed(kind, lines, elements)
     return found
