@@ -37,8 +37,9 @@ def transaction(before: NftRuleset, after: NftRuleset) -> str:
 def replacement(before: NftRuleset, after: NftRuleset) -> str:
     """Return the transaction that deletes every table and makes the new ones.
 
-    Kernels before 6.2 hold a chain for a moment after the last element that led to it was deleted,
-    and refuse to delete it (EBUSY); a whole table they give up at once.
+    Some kernels before 6.2 hold a chain for a moment after the last element that led to it was
+    deleted, and refuse to delete it (EBUSY): kube-proxy waits for a second there. A whole table
+    they give up at once. (6.1.176 no longer does so.)
     """
     lines = [f"delete table ip {name}" for name in before.by_name()]
     return "".join(f"{line}\n" for line in [*lines, after.text().rstrip()])
