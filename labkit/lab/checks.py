@@ -6,7 +6,10 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from ipaddress import IPv4Address
+
+from msgspec import structs
 
 from labkit.cluster.model import Client, Cluster, Node, Pod, Protocol
 from labkit.lab.running import Running
@@ -48,6 +51,7 @@ async def _run(
 
 
 async def _one(running: Running, located: LocatedCheck, attempts: int | None) -> CheckResult:
+    located = _under(located, running.cluster.dataplane)
     spec = located.check.spec
     names = [spec.from_] if isinstance(spec.from_, str) else spec.from_
     flows = [resolve(running.cluster, name, spec.to, Protocol(spec.protocol)) for name in names]
@@ -64,6 +68,12 @@ async def _one(running: Running, located: LocatedCheck, attempts: int | None) ->
         for index, observation in enumerate(observations)
     ]
     return judge(located, observations, contexts, elapsed_s=elapsed_s)
+
+
+def _under(located: LocatedCheck, dataplane: str) -> LocatedCheck:
+    """The same Check with what is expected under one data plane."""
+    check = located.check
+    return replace(located, check=structs.replace(check, spec=check.spec.under(dataplane)))
 
 
 def _wants_capture(check: Check) -> bool:

@@ -105,6 +105,7 @@ def _in_checks(scenario: Scenario) -> Iterator[str]:
     for located in scenario.checks:
         spec = located.check.spec
         yield from [spec.from_] if isinstance(spec.from_, str) else spec.from_
-        yield from spec.expect.backends or ()
+        for expect in (spec.expect, *spec.expect_under.values()):
+            yield from expect.backends or ()
         if spec.to.pod:
             yield spec.to.pod

@@ -33,7 +33,9 @@ def check_findings(check: kinds.Check, scope: Scope) -> Iterator[Finding]:
     if attempts is not None and not 0 < attempts <= MOST_ATTEMPTS:
         remedy = f"give 1 to {MOST_ATTEMPTS}"
         yield Finding(("spec", "attempts"), f"{attempts} is out of range", remedy)
-    yield from _expect(check.spec.expect, scope)
+    yield from _expect(check.spec.expect, _EXPECT, scope)
+    for dataplane, expect in check.spec.expect_under.items():
+        yield from _expect(expect, ("spec", "expectUnder", dataplane), scope)
 
 
 def _sources(spec: kinds.CheckSpec, scope: Scope) -> Iterator[Finding]:
@@ -170,23 +172,22 @@ def _service_port(to: kinds.Target, spec: kinds.ServiceSpec, protocol: str) -> I
         yield Finding(where, message, nearest(str(wanted), known))
 
 
-def _expect(expect: kinds.Expect, scope: Scope) -> Iterator[Finding]:
+def _expect(expect: kinds.Expect, at: Path, scope: Scope) -> Iterator[Finding]:
     if expect == kinds.Expect():
-        yield Finding(_EXPECT, "nothing is expected", "give outcome, backends or clientSource")
+        yield Finding(at, "nothing is expected", "give outcome, backends or clientSource")
     for index, name in enumerate(expect.backends or ()):
-        where = (*_EXPECT, "backends", index)
+        where = (*at, "backends", index)
         yield from _unknown("pod", name, list(scope.pods), where, scope)
-    yield from _client_source(expect.client_source, scope)
+    yield from _client_source(expect.client_source, (*at, "clientSource"), scope)
     if expect.reply_from is not None and ipv4(expect.reply_from) is None:
         known = [*scope.pods, *scope.nodes]
-        yield from _unknown("pod or node", expect.reply_from, known, (*_EXPECT, "replyFrom"), scope)
+        yield from _unknown("pod or node", expect.reply_from, known, (*at, "replyFrom"), scope)
     status = expect.http_status
     if status is not None and status not in _STATUSES:
-        yield Finding((*_EXPECT, "httpStatus"), f"{status} is no HTTP status", "give 100 to 599")
+        yield Finding((*at, "httpStatus"), f"{status} is no HTTP status", "give 100 to 599")
 
 
-def _client_source(source: str | list[str] | None, scope: Scope) -> Iterator[Finding]:
-    where: Path = (*_EXPECT, "clientSource")
+def _client_source(source: str | list[str] | None, where: Path, scope: Scope) -> Iterator[Finding]:
     if isinstance(source, str):
         yield from _source(source, where, scope)
         return

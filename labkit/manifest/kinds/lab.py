@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from msgspec import field
+from msgspec.structs import replace
 
 from labkit.manifest.kinds.base import Address, Own, ProtocolName
 
@@ -80,13 +81,14 @@ class LabKubeProxy(Own, frozen=True, kw_only=True):
     ipvs: KubeProxyIPVS = KubeProxyIPVS()
 
 
+DataPlaneName = Literal["iptables", "ipvs", "nftables", "kube-proxy", "none"]
 DATAPLANES: Final = ("iptables", "ipvs", "nftables", "kube-proxy", "none")
 
 
 class LabSpec(Own, frozen=True, kw_only=True):
     """``spec`` of a Lab. Everything has a default: two nodes and one client."""
 
-    dataplane: Literal["iptables", "ipvs", "nftables", "kube-proxy", "none"] = "iptables"
+    dataplane: DataPlaneName = "iptables"
     nodes: list[LabNode] = []
     clients: list[LabClient] | None = None
     """None: one client named ``client``."""
@@ -156,8 +158,15 @@ class CheckSpec(Own, frozen=True, kw_only=True):
     from_: str | list[str] = field(name="from")
     to: Target
     expect: Expect
+    expect_under: dict[DataPlaneName, Expect] = {}
+    """What is expected instead where a data plane does something else."""
     protocol: ProtocolName = "TCP"
     attempts: int | None = None
+
+    def under(self, dataplane: str) -> CheckSpec:
+        """The same with what is expected under one data plane."""
+        own = (expect for name, expect in self.expect_under.items() if name == dataplane)
+        return replace(self, expect=next(own, self.expect))
 
 
 class Check(Own, frozen=True, kw_only=True):
