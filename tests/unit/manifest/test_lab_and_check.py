@@ -364,6 +364,12 @@ CHECKS = [
         id="httpStatus",
     ),
     pytest.param(
+        "{from: client, to: {service: web}, expect: {outcome: connected},"
+        " expectUnder: {ipvs: {backends: [§wob]}}}",
+        "spec.expectUnder.ipvs.backends[0]: there is no pod 'wob' in this lab; there are: web-1",
+        id="unknown pod under a data plane",
+    ),
+    pytest.param(
         "{from: client, to: {service: web}, protocol: §ICMP, expect: {outcome: refused}}",
         "spec.protocol: found the text 'ICMP'; there are: SCTP, TCP, UDP",
         id="protocol",
@@ -424,3 +430,16 @@ def test_everything_that_a_lab_may_say_is_read() -> None:
     assert (spec.kube_proxy.cluster_cidr, spec.network.pod_network) == ("", "vxlan")
     assert spec.clients is not None
     assert spec.clients[0].routes[0].via == "n"
+
+
+def test_a_check_expects_what_is_said_for_its_data_plane() -> None:
+    scenario = load_text(
+        f"{LAB}{WEB}{SERVICE}apiVersion: labkit.dev/v1\nkind: Check\nmetadata: {{name: c}}\n"
+        "spec: {from: client, to: {service: web}, expect: {outcome: refused},"
+        " expectUnder: {ipvs: {backends: [web-1]}}}\n"
+    )
+    spec = scenario.checks[0].check.spec
+
+    assert spec.under("nftables").expect == spec.expect
+    assert spec.under("ipvs").expect.backends == ["web-1"]
+    assert spec.under("ipvs").expect.outcome is None
