@@ -25,7 +25,7 @@ NEIGHBOUR: Final = struct.Struct("=BxxxiHBB")
 ATTRIBUTE: Final = struct.Struct("=HH")
 
 NLMSG_ERROR: Final = 2
-NEWLINK, DELLINK, NEWADDR, DELADDR, NEWROUTE, NEWNEIGH = 16, 17, 20, 21, 24, 28
+NEWLINK, DELLINK, NEWADDR, DELADDR, NEWROUTE, NEWNEIGH, DELNEIGH = 16, 17, 20, 21, 24, 28, 29
 REQUEST, ACK, EXCLUSIVE, CREATE, APPEND = 0x1, 0x4, 0x200, 0x400, 0x800
 CAPPED: Final = 0x100
 """NLM_F_CAPPED: the acknowledgement does not repeat the request."""
@@ -93,11 +93,16 @@ def _new_link(what: str, body: bytes) -> Request:
     return Request(what, NEWLINK, REQUEST | CREATE | EXCLUSIVE, body)
 
 
-def new_bridge(name: str, index: int) -> Request:
-    """A bridge that forwards at once: no spanning tree, no delay, no multicast snooping."""
+def new_bridge(name: str, index: int, mac: bytes = b"") -> Request:
+    """A bridge that forwards at once: no spanning tree, no delay, no multicast snooping.
+
+    Without ``mac`` it has that of one of its ports.
+    """
     data = number(1, 0) + number(5, 0) + byte(23, 0)  # forward_delay, stp_state, mcast_snooping
     info = attribute(LINKINFO, text(INFO_KIND, "bridge") + attribute(INFO_DATA, data))
     body = IFINFO.pack(0, 0, index, UP, UP) + text(NAME, name) + info
+    if mac:
+        body += attribute(ADDRESS, mac)
     return _new_link(f"add bridge {name}", body)
 
 
@@ -228,6 +233,12 @@ def new_neighbour(index: int, address: IPv4Address, mac: bytes) -> Request:
     body = NEIGHBOUR.pack(socket.AF_INET, index, PERMANENT, 0, 0)
     body += attribute(1, address.packed) + attribute(2, mac)
     return Request(f"add neighbour {address}", NEWNEIGH, REQUEST | CREATE | EXCLUSIVE, body)
+
+
+def delete_neighbour(index: int, address: IPv4Address) -> Request:
+    """Forget an ARP entry."""
+    body = NEIGHBOUR.pack(socket.AF_INET, index, 0, 0, 0) + attribute(1, address.packed)
+    return Request(f"delete neighbour {address}", DELNEIGH, REQUEST, body)
 
 
 def new_vxlan_peer(index: int, mac: bytes, remote: IPv4Address) -> Request:

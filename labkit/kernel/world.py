@@ -17,6 +17,7 @@ from labkit.cluster.model import Client, Cluster, Node, Pod, PodNetwork, Route
 from labkit.errors import LabError, UsageError
 from labkit.kernel import netlink
 from labkit.kernel.carrier import wait_for_carrier
+from labkit.kernel.neighbours import Neighbours
 from labkit.kernel.netlink import Request, Veth
 from labkit.kernel.netns import Edge, Namespace
 from labkit.kernel.open_files import make_room_for
@@ -80,6 +81,7 @@ class World:
         make_room_for(1 + len(cluster.nodes) + len(cluster.clients) + len(cluster.pods))
         self._edge = edge
         self._cluster = cluster
+        self._neighbours = Neighbours(cluster)
         self._namespaces: dict[str, Namespace] = {}
         self._pods: dict[str, Pod] = {}
         """Pods of the running world, those on the host network too."""
@@ -156,6 +158,7 @@ class World:
             raise UsageError(f"pod {name} does not exist in this lab")
         if not pod.host_network:
             self._take_down(self._namespaces.pop(name))
+            _change(self._namespaces[pod.node], [*self._neighbours.without(CNI0, pod)])
 
     # --- everything below runs on the edge's thread ---
 
@@ -203,14 +206,21 @@ class World:
 
     def _node(self, fabric: Namespace, node: Node) -> None:
         network = self._cluster.network
-        port = Veth(name=f"n{len(self._namespaces)}", namespace_fd=fabric.fd, bridge=LAN0)
+        near = self._neighbours
+        port = Veth(
+            name=f"n{len(self._namespaces)}",
+            namespace_fd=fabric.fd,
+            bridge=LAN0,
+            peer_mac=near.mac(node.address),
+        )
         requests = [
             netlink.link_up(LO, "lo"),
             port.request(),
             netlink.link_up(ETH0, "eth0"),
             netlink.new_address(ETH0, node.address, network.lan.prefixlen),
             netlink.new_route(ANYWHERE, via=network.gateway),
-            netlink.new_bridge("cni0", CNI0),
+            *near.on_lan(ETH0, node.address),
+            netlink.new_bridge("cni0", CNI0, near.mac(node.bridge_ip)),
             netlink.new_address(CNI0, node.bridge_ip, node.pod_cidr.prefixlen),
             *self._pod_network(node),
         ]
@@ -234,7 +244,12 @@ class World:
         network = self._cluster.network
         on_lan = client.address in network.lan
         name = f"c{len(self._namespaces)}"
-        port = Veth(name=name, namespace_fd=fabric.fd, bridge=LAN0 if on_lan else 0)
+        port = Veth(
+            name=name,
+            namespace_fd=fabric.fd,
+            bridge=LAN0 if on_lan else 0,
+            peer_mac=self._neighbours.mac(client.address),
+        )
         prefix = network.lan.prefixlen if on_lan else 32
         default = netlink.new_route(ANYWHERE, via=network.gateway, index=ETH0, onlink=not on_lan)
         requests = [
@@ -243,6 +258,7 @@ class World:
             netlink.link_up(ETH0, "eth0"),
             netlink.new_address(ETH0, client.address, prefix),
             *(_routes(client.routes) if on_lan else ()),
+            *(self._neighbours.on_lan(ETH0, client.address) if on_lan else ()),
         ]
         if not (on_lan and any(each.to == ANYWHERE for each in client.routes)):
             # A way to everywhere, so that its kernel can answer a stranger with RST.
@@ -268,9 +284,11 @@ class World:
                 peer_mac=netlink.pod_mac(pod.address),
             )
             address = netlink.new_address(ETH0, pod.address, node.pod_cidr.prefixlen)
-            requests = [loopback, port.request(), link, address, default]
+            near = self._neighbours.of_pod(ETH0, node)
+            requests = [loopback, port.request(), link, address, default, *near]
             self._make(pod.name, requests)
-        _change(node_namespace, [netlink.hairpin(pod.interface) for pod in own])
+        changes = [netlink.hairpin(pod.interface) for pod in own]
+        _change(node_namespace, [*changes, *self._neighbours.of_node(CNI0, own)])
         self._pods.update({pod.name: pod for pod in pods})
 
 

@@ -182,6 +182,10 @@ CASES = {
         netlink.new_neighbour(4, POD, netlink.vxlan_mac(NODE1)),
         neighbour(socket.AF_INET, 0, ("NDA_DST", str(POD)), ("NDA_LLADDR", MAC)),
     ),
+    "no neighbour": (
+        netlink.delete_neighbour(4, POD),
+        encoded(ndmsg, {"family": socket.AF_INET, "ifindex": 4}, ("NDA_DST", str(POD))),
+    ),
     "vxlan peer": (
         netlink.new_vxlan_peer(4, netlink.vxlan_mac(NODE1), NODE2),
         neighbour(socket.AF_BRIDGE, 2, ("NDA_LLADDR", MAC), ("NDA_DST", str(NODE2))),
