@@ -13,11 +13,11 @@ def cluster(count: int) -> Cluster:
     lan = IPv4Network("10.0.0.0/16")
     node = Node(name="", address=lan[1], pod_cidr=IPv4Network("10.244.0.0/24"))
     nodes = tuple(replace(node, name=f"n{i}", address=lan[i]) for i in range(1, count + 1))
-    ranges = {"pod_cidr": IPv4Network("10.244.0.0/16"), "service_cidr": IPv4Network("10.96.0.0/12")}
+    pods, services = IPv4Network("10.244.0.0/16"), IPv4Network("10.96.0.0/12")
     return Cluster(
         name="lab",
         dataplane="none",
-        network=Network(lan=lan, gateway=lan[-2], **ranges),
+        network=Network(lan=lan, gateway=lan[-2], pod_cidr=pods, service_cidr=services),
         kube_proxy=KubeProxy(cluster_cidr=None),
         nodes=nodes,
         clients=(),
