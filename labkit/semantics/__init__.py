@@ -1,0 +1,1 @@
+"""What Kubernetes and each data plane do with a flow, and where data planes part ways. Pure."""

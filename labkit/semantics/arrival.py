@@ -1,0 +1,125 @@
+"""Which node's rules a flow meets first, and what it looks like to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Final
+
+from labkit.cluster.lookup import LOCALHOST, own_node
+from labkit.cluster.model import (
+    Client,
+    Cluster,
+    DetectLocalMode,
+    Node,
+    Pod,
+    PodNetwork,
+    Route,
+)
+from labkit.semantics.flows import Flow
+
+BRIDGE: Final = "cni0"
+"""The node's end of its pods' network."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """A flow at the node that looks after it."""
+
+    node: Node
+    source: IPv4Address
+    """As the rules see it; a masqueraded pod's node."""
+    own: bool = False
+    """Whether the node itself calls."""
+    interface: str = ""
+    """Where it came in; empty for the node's own."""
+
+
+def arrival(cluster: Cluster, flow: Flow) -> Arrival | None:
+    """Return where the flow meets rules; None if it meets none."""
+    host = own_node(cluster, flow.source)
+    pod = cluster.pod_by_name.get(flow.source)
+    if host is not None:
+        return _from_node(cluster, cluster.node_by_name[host], flow)
+    if pod is not None:
+        return _from_pod(cluster, pod, flow)
+    client = cluster.client_by_name.get(flow.source)
+    node = flow.node or (client and _way(cluster, client, flow.address))
+    return Arrival(node=node, source=client.address, interface="eth0") if client and node else None
+
+
+def is_local_traffic(cluster: Cluster, came: Arrival) -> bool | None:
+    """Whether kube-proxy takes the flow for a pod's; None if it has no way to tell.
+
+    Source: kubernetes v1.36 pkg/proxy/util/localdetector.go.
+    """
+    config = cluster.kube_proxy
+    match config.detect_local_mode:
+        case DetectLocalMode.NODE_CIDR:
+            return came.source in came.node.pod_cidr
+        case DetectLocalMode.BRIDGE_INTERFACE:
+            return came.interface == config.bridge_interface
+        case DetectLocalMode.INTERFACE_NAME_PREFIX:
+            return bool(came.interface) and came.interface.startswith(config.interface_name_prefix)
+        case DetectLocalMode.CLUSTER_CIDR:
+            return None if config.cluster_cidr is None else came.source in config.cluster_cidr
+
+
+def leaving_address(cluster: Cluster, node: Node, to: IPv4Address) -> IPv4Address:
+    """The address that ``node`` has on the way to a host that is not its own."""
+    overlay = cluster.network.pod_network is PodNetwork.VXLAN
+    return node.vxlan_ip if overlay and to in cluster.network.pod_cidr else node.address
+
+
+def is_hidden(cluster: Cluster, source: IPv4Address, to: IPv4Address) -> bool:
+    """Whether the CNI plugin masquerades on the way from ``source`` to ``to``."""
+    network = cluster.network
+    return network.pod_masquerade and source in network.pod_cidr and to not in network.pod_cidr
+
+
+def _from_node(cluster: Cluster, node: Node, flow: Flow) -> Arrival:
+    if flow.node is None or flow.node == node:
+        source = LOCALHOST if flow.address.is_loopback else node.address
+        return Arrival(node=node, source=source, own=True)
+    source = leaving_address(cluster, node, flow.address)
+    return Arrival(node=flow.node, source=source, interface=_entry(cluster, source))
+
+
+def _from_pod(cluster: Cluster, pod: Pod, flow: Flow) -> Arrival:
+    node = cluster.node_by_name[pod.node]
+    if flow.node is None or flow.node == node:
+        return Arrival(node=node, source=pod.address, interface=BRIDGE)
+    source = pod.address
+    if is_hidden(cluster, source, flow.address):
+        source = leaving_address(cluster, node, flow.address)
+    return Arrival(node=flow.node, source=source, interface=_entry(cluster, flow.address))
+
+
+def _entry(cluster: Cluster, address: IPv4Address) -> str:
+    overlay = cluster.network.pod_network is PodNetwork.VXLAN
+    return "flannel.1" if overlay and address in cluster.network.pod_cidr else "eth0"
+
+
+def _way(cluster: Cluster, client: Client, to: IPv4Address) -> Node | None:
+    """The node that a client's packets to an address come to: by its routes, or the router's."""
+    on_lan = client.address in cluster.network.lan
+    route = _longest(client.routes if on_lan else (), to) or _longest(_router(cluster), to)
+    by_address = {node.address: node for node in cluster.nodes}
+    return by_address.get(route.via) if route else None
+
+
+def _router(cluster: Cluster) -> tuple[Route, ...]:
+    """The router has the routes of the clients behind it."""
+    lan = cluster.network.lan
+    return tuple(
+        route for client in cluster.clients if client.address not in lan for route in client.routes
+    )
+
+
+def _longest(routes: tuple[Route, ...], to: IPv4Address) -> Route | None:
+    fitting = [route for route in routes if to in route.to]
+    return max(fitting, key=_prefix, default=None)
+
+
+def _prefix(route: Route) -> int:
+    return route.to.prefixlen

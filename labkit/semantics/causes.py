@@ -1,0 +1,67 @@
+"""Why a flow differs between two data planes: the traits that explain all of it, or none.
+
+A difference has a name only if both data planes did exactly what their traits predict. So a rule
+that is missing on one side, or a pod that does not answer, never goes under somebody else's name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from labkit.cluster.model import Cluster
+from labkit.semantics.deviations import BY_TRAIT, Deviation
+from labkit.semantics.flows import Flow, Prediction, Seen, fits
+from labkit.semantics.predict import predict
+from labkit.semantics.traits import Trait
+
+Traits = frozenset[Trait]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """What was seen of a flow under a data plane with these traits."""
+
+    traits: Traits
+    seen: Seen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """Why a flow differs."""
+
+    deviations: tuple[Deviation, ...] = ()
+    """Empty if the difference has no name."""
+    expected_before: Prediction | None = None
+    expected_after: Prediction | None = None
+    """What was predicted; None if nothing says."""
+
+
+def reason(cluster: Cluster, flow: Flow, before: Side, after: Side) -> Reason:
+    """Return what explains a difference that was seen."""
+    first = predict(cluster, flow, before.traits)
+    last = predict(cluster, flow, after.traits)
+    as_predicted = (
+        first is not None
+        and last is not None
+        and fits(first, before.seen)
+        and fits(last, after.seen)
+    )
+    causes = _causes(cluster, flow, before.traits, after.traits) if as_predicted else ()
+    return Reason(deviations=causes, expected_before=first, expected_after=last)
+
+
+def _causes(cluster: Cluster, flow: Flow, before: Traits, after: Traits) -> tuple[Deviation, ...]:
+    """Walk from one data plane to the other, trait by trait; steps that change something count."""
+    differing = before ^ after
+    if Trait.SERVES in differing:
+        # Where nothing is served, nothing else can be told apart.
+        return (BY_TRAIT[Trait.SERVES],)
+    found: list[Deviation] = []
+    traits, predicted = before, predict(cluster, flow, before)
+    for trait in (each for each in Trait if each in differing):
+        traits ^= {trait}
+        following = predict(cluster, flow, traits)
+        if following != predicted:
+            found.append(BY_TRAIT[trait])
+        predicted = following
+    return tuple(found)

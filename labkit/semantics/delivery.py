@@ -1,0 +1,84 @@
+"""What comes of a flow that is sent to an endpoint: an answer, and the source that the pod sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Final
+
+from labkit.cluster.model import Cluster, Endpoint, Pod, Protocol
+from labkit.semantics.arrival import Arrival, is_hidden, leaving_address
+from labkit.semantics.choice import Choice
+from labkit.semantics.flows import CONNECTED, REFUSED, TIMED_OUT, Delivery, Flow
+
+WITHOUT_MASQUERADE: Final = "masquerade"
+"""The Lab's word for leaving the SNAT rules out."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A packet on its way to an endpoint, and whether the answer comes back the same way."""
+
+    source: IPv4Address | None
+    returns: bool = True
+
+
+def deliver(
+    cluster: Cluster, flow: Flow, came: Arrival, choice: Choice, endpoint: Endpoint
+) -> Delivery | None:
+    """Return what an attempt comes to that is sent to ``endpoint``; None if nothing says."""
+    pod = cluster.pod_by_name.get(endpoint.pod or "")
+    if pod is None:
+        return None
+    sent = _send(cluster, flow, came, choice, endpoint, pod)
+    if not sent.returns:
+        return Delivery(outcome=TIMED_OUT)
+    if not _listens(pod, endpoint.port, flow.protocol):
+        return Delivery(outcome=REFUSED)
+    anonymous = any(container.command for container in pod.containers)
+    return Delivery(outcome=CONNECTED, backend=pod.name, source=sent.source, anonymous=anonymous)
+
+
+def _send(
+    cluster: Cluster, flow: Flow, came: Arrival, choice: Choice, endpoint: Endpoint, pod: Pod
+) -> _Sent:
+    here = pod.node == came.node.name
+    source = choice.source or came.source
+    if here and pod.host_network:
+        # Nothing leaves the node, so nothing is masqueraded; of its own calls nothing is said.
+        return _Sent(None if came.own else source)
+    hidden = is_hidden(cluster, source, endpoint.address)
+    hairpin = source == endpoint.address and (here or choice.knows_hairpins)
+    asked = choice.masquerade or hairpin
+    if hidden or (asked and WITHOUT_MASQUERADE not in cluster.without):
+        there = leaving_address(cluster, came.node, endpoint.address)
+        return _Sent(came.node.bridge_ip if here else there)
+    return _Sent(source, _returns(cluster, flow, came, source, endpoint, here=here))
+
+
+def _returns(
+    cluster: Cluster,
+    flow: Flow,
+    came: Arrival,
+    source: IPv4Address,
+    endpoint: Endpoint,
+    *,
+    here: bool,
+) -> bool:
+    """Whether the answer passes the node that translated the address: else a stranger answers."""
+    if source.is_loopback or source == endpoint.address:
+        return False
+    if here:
+        return True
+    if came.own:
+        # Every node has the address of a Service: the answer stays where the pod is.
+        return flow.via == "NodePort"
+    return any(pod.address == source for pod in cluster.pods_on(came.node.name))
+
+
+def _listens(pod: Pod, number: int, protocol: Protocol) -> bool:
+    return any(
+        port.port == number and port.protocol is protocol
+        for container in pod.containers
+        for port in container.ports
+    )

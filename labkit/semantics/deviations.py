@@ -1,0 +1,178 @@
+"""Named deviations: where data planes part ways, in words for people who run Services.
+
+Each belongs to one trait. `{having}` and `{lacking}` in its sentence stand for the data plane that
+has the trait and the one that lacks it. What to do depends on the way one moves: a behaviour goes
+or comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from labkit.semantics.traits import Trait
+
+MIGRATION: Final = (
+    "https://kubernetes.io/docs/reference/networking/virtual-ips/"
+    "#migrating-from-iptables-mode-to-nftables"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deviation:
+    """One way in which data planes part."""
+
+    trait: Trait
+    sentence: str
+    source: str
+    """A page of the documentation, a KEP, or kube-proxy's file and function."""
+    losing: str
+    """What to do before the behaviour goes."""
+    winning: str
+    """What to do before the behaviour comes."""
+
+    @property
+    def name(self) -> str:
+        """What reports call it."""
+        return self.trait.value
+
+
+ALL: Final = (
+    Deviation(
+        trait=Trait.SERVES,
+        sentence="{having} makes rules for Services, {lacking} makes none: no address of a "
+        "Service answers there.",
+        source="https://kubernetes.io/docs/reference/networking/virtual-ips/",
+        losing="Let something else look after Services before this data plane goes.",
+        winning="Nothing: Services begin to work.",
+    ),
+    Deviation(
+        trait=Trait.LOCALHOST_NODE_PORTS,
+        sentence="{having} serves NodePorts on 127.0.0.1 of every node, {lacking} does not: there "
+        "the connection is refused.",
+        source=f"{MIGRATION}; KEP-6032 (nftables: a userspace proxy, opt-in)",
+        losing="Look at kube-proxy's metric iptables_localhost_nodeports_accepted_packets_total: "
+        "if it grows, something uses this. Let it call the node's address, or the ClusterIP.",
+        winning="Nothing for what works today. If localhost should stay closed, set "
+        "iptables.localhostNodePorts: false.",
+    ),
+    Deviation(
+        trait=Trait.PRIMARY_NODE_PORTS,
+        sentence="Without nodePortAddresses, {having} serves NodePorts on a node's primary "
+        "address alone, {lacking} on every address that the node has.",
+        source=MIGRATION,
+        losing="Set nodePortAddresses if NodePorts should not answer on every address.",
+        winning='Set nodePortAddresses to the ranges that are in use, or to "0.0.0.0/0".',
+    ),
+    Deviation(
+        trait=Trait.OWN_ENDPOINTS_FIRST,
+        sentence="With externalTrafficPolicy: Local, {having} keeps calls by pods and nodes to an "
+        "external address or NodePort to the endpoints on that node, where it has some; "
+        "{lacking} sends them to every endpoint.",
+        source="https://github.com/kubernetes/kubernetes/issues/93456; "
+        "pkg/proxy/ipvs/proxier.go, syncEndpoint",
+        losing="Expect such calls to cross nodes. Where they must stay, let them use the "
+        "ClusterIP with internalTrafficPolicy: Local or trafficDistribution: PreferSameNode.",
+        winning="Expect the node's own pods to carry such calls alone; let callers use the "
+        "ClusterIP to spread them.",
+    ),
+    Deviation(
+        trait=Trait.FALLS_BACK,
+        sentence="Under a Local policy, {having} uses the endpoints of other nodes where a node "
+        "has none of its own; {lacking} drops the call, as the API says.",
+        source="https://github.com/kubernetes/kubernetes/pull/97081; "
+        "https://github.com/kubernetes/kubernetes/issues/121371; "
+        "pkg/proxy/ipvs/proxier.go, syncEndpoint",
+        losing="Run an endpoint on every node that calls (a DaemonSet), or set "
+        "internalTrafficPolicy: Cluster, with trafficDistribution: PreferSameNode to stay on "
+        "the node where that is possible.",
+        winning="Expect calls that were dropped to reach other nodes.",
+    ),
+    Deviation(
+        trait=Trait.REFUSES_WITHOUT_ENDPOINTS,
+        sentence="Where a Local policy leaves a node without any endpoint, {having} refuses the "
+        "call at once, {lacking} drops it: callers wait until they time out.",
+        source="pkg/proxy/ipvs/proxier.go, syncEndpoint (a virtual server without real servers); "
+        "https://github.com/kubernetes/kubernetes/issues/121371",
+        losing="Give callers short connect timeouts, or run an endpoint on every node that calls.",
+        winning="Expect errors at once where callers used to wait.",
+    ),
+    Deviation(
+        trait=Trait.VIP_IS_OWN_SOURCE,
+        sentence="{having} binds external addresses to kube-ipvs0 on every node, so a node's own "
+        "call to a Local one has that address as its source: its own pods see it, and answers "
+        "of pods on other nodes never arrive. {lacking} masquerades such calls.",
+        source="https://github.com/kubernetes/kubernetes/issues/93456 (hostNetwork); "
+        "pkg/proxy/ipvs/README.md, KUBE-LOAD-BALANCER-LOCAL and KUBE-EXTERNAL-IP-LOCAL",
+        losing="Pods will see the node's address instead: look for allow-lists that name the "
+        "Service's. Calls that timed out begin to work.",
+        winning="Let nodes and hostNetwork pods use the ClusterIP: calls to the external address "
+        "can time out.",
+    ),
+    Deviation(
+        trait=Trait.NODE_PORT_IS_OWN_SOURCE,
+        sentence="{having} does not masquerade a node's own call to a NodePort with "
+        "externalTrafficPolicy: Local, {lacking} does: a pod on that node sees the address "
+        "called, or that of the bridge.",
+        source="pkg/proxy/ipvs/README.md, KUBE-NODE-PORT-LOCAL-TCP; "
+        "pkg/proxy/iptables/proxier.go, syncProxyRules (masquerade LOCAL traffic)",
+        losing="Let allow-lists and NetworkPolicies that name the node's address name its bridge "
+        "address too.",
+        winning="Let allow-lists and NetworkPolicies that name the bridge's address name the "
+        "node's too.",
+    ),
+    Deviation(
+        trait=Trait.MASQUERADES_OWN_CALLS,
+        sentence="Without a clusterCIDR, {having} masquerades a node's own calls to ClusterIPs, "
+        "{lacking} does not: a pod on that node sees the address of the bridge, or the node's.",
+        source="pkg/proxy/ipvs/proxier.go, writeIptablesRules (KUBE-CLUSTER-IP src,dst)",
+        losing="Set clusterCIDR, or let allow-lists name the node's address.",
+        winning="Set clusterCIDR, or let allow-lists name the bridge's address.",
+    ),
+    Deviation(
+        trait=Trait.REFUSES_CLUSTER_IP_PORTS,
+        sentence="{having} refuses calls to a port of a ClusterIP that the Service does not have, "
+        "{lacking} lets them pass: the caller waits.",
+        source="pkg/proxy/nftables/README.md, cluster-ips; "
+        "pkg/proxy/ipvs/proxier.go, writeIptablesRules (KUBE-IPVS-FILTER)",
+        losing="Nothing, if no caller takes the refusal for an answer.",
+        winning="Nothing: callers learn at once what they learned by waiting.",
+    ),
+    Deviation(
+        trait=Trait.REFUSES_EXTERNAL_PORTS,
+        sentence="{having} refuses calls to a port of an external address that no Service has, "
+        "{lacking} lets them pass to whoever has the address.",
+        source="https://github.com/kubernetes/kubernetes/issues/72236; "
+        "pkg/proxy/ipvs/proxier.go, writeIptablesRules (KUBE-IPVS-FILTER)",
+        losing="Make sure that what answers for the address beyond the nodes may be reached.",
+        winning="Other ports of such an address are out of reach from inside the cluster.",
+    ),
+    Deviation(
+        trait=Trait.SKIPS_ANY_RANGE,
+        sentence="{having} ignores 0.0.0.0/0 among loadBalancerSourceRanges, so that it lets in "
+        "nobody; {lacking} lets everybody in.",
+        source="pkg/proxy/ipvs/proxier.go, syncProxyRules (KUBE-LOAD-BALANCER-SOURCE-CIDR); "
+        "ipset(8), hash:ip,port,net: no prefix of zero",
+        losing="Make sure that everybody may come in; else name narrower ranges.",
+        winning="Leave loadBalancerSourceRanges out, which means the same to everybody else.",
+    ),
+    Deviation(
+        trait=Trait.RANGES_NEED_ENDPOINTS,
+        sentence="While a Service has no endpoint, {having} refuses every call to its load "
+        "balancer address; {lacking} drops those that loadBalancerSourceRanges keep out.",
+        source="pkg/proxy/iptables/proxier.go, syncProxyRules (usesFWChain)",
+        losing="Nothing: nobody who was let in is kept out.",
+        winning="Nothing: nobody who was kept out is let in.",
+    ),
+    Deviation(
+        trait=Trait.HAIRPIN_ANYWHERE,
+        sentence="{having} masquerades a pod that reaches itself through another node, {lacking} "
+        "only through its own: there the call times out.",
+        source="pkg/proxy/nftables/proxier.go, syncProxyRules (hairpin-connections); "
+        "pkg/proxy/iptables/proxier.go, writeServiceToEndpointRules",
+        losing="Let pods call the ClusterIP, or the NodePort of their own node.",
+        winning="Nothing: calls that timed out begin to work.",
+    ),
+)
+BY_TRAIT: Final[Mapping[Trait, Deviation]] = {each.trait: each for each in ALL}

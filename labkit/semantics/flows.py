@@ -1,0 +1,84 @@
+"""A flow and what becomes of it, as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Final, Literal
+
+from labkit.cluster.model import Node, Protocol, Service, ServicePort
+
+Outcome = Literal["connected", "refused", "timeout"]
+"""The flow table's words for what rules can make of an attempt."""
+Via = Literal["ClusterIP", "NodePort", "ExternalIP", "LoadBalancer"]
+
+CONNECTED: Final = "connected"
+REFUSED: Final = "refused"
+TIMED_OUT: Final = "timeout"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """Who asks for what: a source and one of the addresses of a Service."""
+
+    source: str
+    """A client's, node's or pod's name."""
+    service: Service
+    port: ServicePort | None
+    """None for a port that the Service does not have."""
+    via: Via
+    node: Node | None
+    """The node whose address this is, for NodePorts."""
+    address: IPv4Address
+    protocol: Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """What one attempt can come to."""
+
+    outcome: Outcome
+    backend: str | None = None
+    """The pod that answers; None if nobody does."""
+    source: IPv4Address | None = None
+    """The client address that the pod sees; None if nobody does or nothing says which it is."""
+    anonymous: bool = False
+    """Whether a program of the user's own answers, which need not say who it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """What a data plane makes of a flow: everything that its attempts can come to."""
+
+    deliveries: frozenset[Delivery]
+    held: bool = False
+    """Whether session affinity holds the source to one of them, which one is left to chance."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What all attempts of a flow came to."""
+
+    outcomes: frozenset[str]
+    backends: frozenset[str] = frozenset()
+    sources: frozenset[IPv4Address] = frozenset()
+
+
+def fits(prediction: Prediction, seen: Seen) -> bool:
+    """Whether what was seen is what was predicted: no less and no more."""
+    if prediction.held:
+        return any(_fits(frozenset({each}), seen) for each in prediction.deliveries)
+    return _fits(prediction.deliveries, seen)
+
+
+def _fits(deliveries: frozenset[Delivery], seen: Seen) -> bool:
+    if seen.outcomes != {each.outcome for each in deliveries}:
+        return False
+    if any(each.anonymous for each in deliveries):
+        return True
+    answering = [each for each in deliveries if each.outcome == CONNECTED]
+    if seen.backends != {each.backend for each in answering}:
+        return False
+    told = {each.source for each in answering if each.source is not None}
+    untold = any(each.source is None for each in answering)
+    return seen.sources >= told if untold else seen.sources == told

@@ -1,0 +1,67 @@
+"""What a data plane makes of a flow, by its traits."""
+
+from __future__ import annotations
+
+from labkit.cluster.model import Cluster
+from labkit.cluster.topology import is_proxied, load_balancer_ips
+from labkit.semantics.arrival import Arrival, arrival
+from labkit.semantics.choice import choose
+from labkit.semantics.delivery import deliver
+from labkit.semantics.flows import REFUSED, TIMED_OUT, Delivery, Flow, Outcome, Prediction
+from labkit.semantics.node_ports import is_served
+from labkit.semantics.traits import Trait
+
+
+def predict(cluster: Cluster, flow: Flow, traits: frozenset[Trait]) -> Prediction | None:
+    """Return what a data plane with these traits makes of a flow; None if nothing says."""
+    came = arrival(cluster, flow)
+    if _is_beyond(cluster, flow):
+        return None
+    if came is None:
+        return _all(TIMED_OUT)
+    if flow.port is None or not _serves(cluster, flow, came, traits):
+        return _all(_unserved(flow, traits))
+    choice = choose(cluster, flow, flow.port, came, traits)
+    if not choice.endpoints:
+        return _all(choice.otherwise)
+    found = [deliver(cluster, flow, came, choice, each) for each in choice.endpoints]
+    known = frozenset(each for each in found if each is not None)
+    held = flow.service.affinity_timeout_s is not None
+    return None if None in found else Prediction(deliveries=known, held=held)
+
+
+def _all(outcome: Outcome) -> Prediction:
+    return Prediction(deliveries=frozenset({Delivery(outcome=outcome)}))
+
+
+def _serves(cluster: Cluster, flow: Flow, came: Arrival, traits: frozenset[Trait]) -> bool:
+    """Whether the node has rules for this address."""
+    if Trait.SERVES not in traits or not is_proxied(flow.service):
+        return False
+    if flow.via == "NodePort":
+        return is_served(cluster.kube_proxy, came.node, flow.address, traits)
+    return flow.via != "LoadBalancer" or flow.address in load_balancer_ips(flow.service)
+
+
+def _unserved(flow: Flow, traits: frozenset[Trait]) -> Outcome:
+    """A node answers for its own address; for others there is no way."""
+    if flow.via == "NodePort":
+        return REFUSED
+    if flow.port is not None or Trait.SERVES not in traits or not is_proxied(flow.service):
+        return TIMED_OUT
+    if flow.via == "ClusterIP":
+        return REFUSED if Trait.REFUSES_CLUSTER_IP_PORTS in traits else TIMED_OUT
+    held = flow.via == "ExternalIP" or flow.address in load_balancer_ips(flow.service)
+    return REFUSED if held and Trait.REFUSES_EXTERNAL_PORTS in traits else TIMED_OUT
+
+
+def _is_beyond(cluster: Cluster, flow: Flow) -> bool:
+    """Whether more than rules decides: an external address that some host has takes packets in."""
+    if flow.via == "NodePort":
+        return flow.node is None
+    addresses = (
+        *(node.address for node in cluster.nodes),
+        *(client.address for client in cluster.clients),
+        *(pod.address for pod in cluster.pods),
+    )
+    return flow.address in addresses

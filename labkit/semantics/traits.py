@@ -1,0 +1,87 @@
+"""What sets one data plane apart from another, one trait for each behaviour.
+
+A trait is a fact about the code of a data plane; `labkit.semantics.deviations` tells people what it
+means for their Services.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+from labkit.errors import UsageError
+
+
+class Trait(StrEnum):
+    """One behaviour that some data planes have and others lack."""
+
+    SERVES = "services-are-served"
+    """It makes rules for Services at all."""
+    LOCALHOST_NODE_PORTS = "localhost-node-ports"
+    """NodePorts answer on 127.0.0.1, if the configuration allows it."""
+    PRIMARY_NODE_PORTS = "node-ports-on-primary-address"
+    """Without nodePortAddresses, NodePorts answer on the node's primary address alone."""
+    OWN_ENDPOINTS_FIRST = "own-endpoints-first"
+    """Pods and nodes get the Local policy too: no short-circuit to every endpoint."""
+    FALLS_BACK = "local-falls-back"
+    """Under a Local policy a node without an endpoint of its own uses all of them."""
+    REFUSES_WITHOUT_ENDPOINTS = "refused-not-dropped"
+    """Where a Local policy leaves no endpoint, calls are refused; others drop them."""
+    VIP_IS_OWN_SOURCE = "vip-as-source"
+    """A node's own call to a Local external address carries that address as its source."""
+    NODE_PORT_IS_OWN_SOURCE = "own-node-port-without-masquerade"
+    """A node's own call to its Local NodePort is not masqueraded."""
+    MASQUERADES_OWN_CALLS = "own-cluster-ip-calls-masqueraded"
+    """A node's own calls to ClusterIPs are masqueraded also without local-traffic detection."""
+    REFUSES_CLUSTER_IP_PORTS = "other-cluster-ip-ports-refused"
+    """Ports of a ClusterIP that no Service has are refused."""
+    REFUSES_EXTERNAL_PORTS = "other-external-ports-refused"
+    """Ports of an external address that no Service has are refused."""
+    SKIPS_ANY_RANGE = "range-of-everything-ignored"
+    """0.0.0.0/0 among loadBalancerSourceRanges lets nobody in."""
+    RANGES_NEED_ENDPOINTS = "source-ranges-need-endpoints"
+    """loadBalancerSourceRanges guard nothing while a Service has no endpoint."""
+    HAIRPIN_ANYWHERE = "hairpin-through-another-node"
+    """A pod is masqueraded on its way to itself also by a node that is not its own."""
+
+
+TRAITS: Final[Mapping[str, frozenset[Trait]]] = {
+    "iptables": frozenset(
+        {
+            Trait.SERVES,
+            Trait.LOCALHOST_NODE_PORTS,
+            Trait.RANGES_NEED_ENDPOINTS,
+            Trait.HAIRPIN_ANYWHERE,
+        }
+    ),
+    "ipvs": frozenset(
+        {
+            Trait.SERVES,
+            Trait.OWN_ENDPOINTS_FIRST,
+            Trait.FALLS_BACK,
+            Trait.REFUSES_WITHOUT_ENDPOINTS,
+            Trait.VIP_IS_OWN_SOURCE,
+            Trait.NODE_PORT_IS_OWN_SOURCE,
+            Trait.MASQUERADES_OWN_CALLS,
+            Trait.REFUSES_CLUSTER_IP_PORTS,
+            Trait.REFUSES_EXTERNAL_PORTS,
+            Trait.SKIPS_ANY_RANGE,
+        }
+    ),
+    "nftables": frozenset({Trait.SERVES, Trait.PRIMARY_NODE_PORTS, Trait.REFUSES_CLUSTER_IP_PORTS}),
+    "none": frozenset(),
+}
+"""By the Lab's word for the data plane."""
+
+
+def traits_of(dataplane: str) -> frozenset[Trait]:
+    """Return the traits of a data plane.
+
+    Raises:
+        UsageError: nothing is known of it.
+    """
+    if dataplane not in TRAITS:
+        known = ", ".join(TRAITS)
+        raise UsageError(f"data plane {dataplane} cannot be compared; there are: {known}")
+    return TRAITS[dataplane]
