@@ -71,8 +71,8 @@ def plan_pods(
 
 def in_use(network: IPv4Network, address: IPv4Address) -> bool:
     """Whether a pod in ``network`` can have this address: ``cni0`` has the first."""
-    first, last = network.network_address, network.broadcast_address
-    return address in network and address not in (first, first + 1, last)
+    first, last = int(network.network_address), int(network.broadcast_address)
+    return first + 1 < int(address) < last
 
 
 class _Ranges:
