@@ -1,0 +1,239 @@
+"""Two flow tables of one cluster: which flows differ, and by what name. Pure.
+
+Attempts and shares do not count: a data plane that takes turns and one that throws dice serve the
+same pods. Under session affinity any pod will do, as long as it is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv4Address
+from typing import Final
+
+from labkit.cluster.model import Cluster, ObjectName, Service, ServicePort
+from labkit.errors import UsageError
+from labkit.probe.flow import Via
+from labkit.probe.table import FlowRow, FlowTable, HealthStatus, Kernel
+from labkit.semantics import flows as semantics
+from labkit.semantics.causes import Reason, Side, reason
+from labkit.semantics.deviations import Deviation
+from labkit.semantics.flows import Flow, Seen
+from labkit.semantics.traits import traits_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probed:
+    """A flow table, and where the rules came from that it was made under."""
+
+    table: FlowTable
+    rules: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """What one side of a comparison is."""
+
+    dataplane: str
+    kernel: Kernel
+    rules: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """A flow that is not the same under both data planes."""
+
+    before: FlowRow
+    after: FlowRow
+    reason: Reason
+
+    @property
+    def deviations(self) -> tuple[Deviation, ...]:
+        """Its names; none if nobody foresaw it."""
+        return self.reason.deviations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthDifference:
+    """A health check port that answers otherwise. There is no name for that."""
+
+    before: HealthStatus
+    after: HealthStatus
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Two flow tables of one scenario, side by side."""
+
+    scenario: str
+    before: Origin
+    after: Origin
+    services: int
+    compared: int
+    """Flows that are in both tables."""
+    differences: tuple[Difference, ...] = ()
+    health: tuple[HealthDifference, ...] = ()
+    only_before: tuple[FlowRow, ...] = ()
+    """Flows that the other table does not have."""
+    only_after: tuple[FlowRow, ...] = ()
+
+    @property
+    def unnamed(self) -> tuple[Difference, ...]:
+        """Differences without a name."""
+        return tuple(each for each in self.differences if not each.deviations)
+
+    @property
+    def passed(self) -> bool:
+        """Whether every difference has a name."""
+        return not self.unnamed and not self.health
+
+    @property
+    def causes(self) -> tuple[Deviation, ...]:
+        """Every deviation that explains some difference, each once."""
+        return tuple(dict.fromkeys(d for each in self.differences for d in each.deviations))
+
+
+_Key = tuple[str, str, str, str, str | None, str | None, str, int]
+_VIAS: Final[Mapping[Via, semantics.Via]] = {
+    Via.CLUSTER_IP: "ClusterIP",
+    Via.NODE_PORT: "NodePort",
+    Via.EXTERNAL_IP: "ExternalIP",
+    Via.LOAD_BALANCER: "LoadBalancer",
+}
+"""Addresses that data planes look after; a pod's own is none of them."""
+
+
+def compare(cluster: Cluster, before: Probed, after: Probed) -> Comparison:
+    """Return how two tables differ.
+
+    Raises:
+        UsageError: a data plane is unknown, or the tables have no flow in common.
+    """
+    first, last = _by_key(before.table), _by_key(after.table)
+    common = [key for key in first if key in last]
+    if not common and (first or last):
+        raise UsageError(
+            f"the flow tables of {before.table.scenario} and {after.table.scenario} have no flow "
+            "in common; compare tables of one scenario"
+        )
+    judge = _Judge(cluster, before.table.dataplane, after.table.dataplane)
+    pairs = ((first[key], last[key]) for key in common)
+    return Comparison(
+        scenario=after.table.scenario,
+        before=_origin(before),
+        after=_origin(after),
+        services=len({row.service for row in first.values() if row.service}),
+        compared=len(common),
+        differences=tuple(
+            Difference(before=one, after=other, reason=judge.reason(one, other))
+            for one, other in pairs
+            if judge.differ(one, other)
+        ),
+        health=tuple(_health(before.table, after.table)),
+        only_before=tuple(row for key, row in first.items() if key not in last),
+        only_after=tuple(row for key, row in last.items() if key not in first),
+    )
+
+
+class _Judge:
+    """Tells differences between two data planes, and names them."""
+
+    def __init__(self, cluster: Cluster, before: str, after: str) -> None:
+        self._cluster = cluster
+        self._before = traits_of(before)
+        self._after = traits_of(after)
+
+    def differ(self, before: FlowRow, after: FlowRow) -> bool:
+        """Whether more differs than chance explains."""
+        one, other = _seen(before), _seen(after)
+        service = self._service(before)
+        held = service is not None and service.affinity_timeout_s is not None
+        if held and before.via != Via.POD_IP and one.backends != other.backends:
+            counts = (len(one.backends), len(other.backends))
+            return one.outcomes != other.outcomes or counts[0] != counts[1]
+        return one != other
+
+    def reason(self, before: FlowRow, after: FlowRow) -> Reason:
+        """Why a flow differs."""
+        flow = self._flow(before)
+        if flow is None:
+            return Reason()
+        return reason(
+            self._cluster,
+            flow,
+            Side(traits=self._before, seen=_seen(before)),
+            Side(traits=self._after, seen=_seen(after)),
+        )
+
+    def _service(self, row: FlowRow) -> Service | None:
+        namespace, _slash, name = row.service.partition("/")
+        return self._cluster.service_by_key.get(ObjectName(namespace, name))
+
+    def _flow(self, row: FlowRow) -> Flow | None:
+        """The question that a row answers; None where no data plane has a say."""
+        service = self._service(row)
+        via = None if row.via is None else _VIAS.get(row.via)
+        if service is None or via is None:
+            return None
+        return Flow(
+            source=row.source,
+            service=service,
+            port=_port(service, row),
+            via=via,
+            node=self._cluster.node_by_name.get(row.node or ""),
+            address=_address(row.address),
+            protocol=row.protocol,
+        )
+
+
+def _port(service: Service, row: FlowRow) -> ServicePort | None:
+    """The Service's port by the number that was asked for."""
+    for port in service.ports:
+        number = port.node_port if row.via is Via.NODE_PORT else port.port
+        if (port.protocol, number) == (row.protocol, row.dport):
+            return port
+    return None
+
+
+def _seen(row: FlowRow) -> Seen:
+    return Seen(
+        outcomes=frozenset(row.outcomes or (row.outcome,)),
+        backends=frozenset(row.backends),
+        sources=frozenset(map(_address, row.sources_seen)),
+    )
+
+
+def _by_key(table: FlowTable) -> Mapping[_Key, FlowRow]:
+    return {
+        (
+            row.source,
+            row.service,
+            row.port,
+            row.protocol,
+            row.via,
+            row.node,
+            row.address,
+            row.dport,
+        ): row
+        for row in table.flows
+    }
+
+
+def _address(text: str) -> IPv4Address:
+    try:
+        return IPv4Address(text)
+    except AddressValueError as error:
+        raise UsageError(f"{text!r} in a flow table is no IPv4 address") from error
+
+
+def _origin(side: Probed) -> Origin:
+    table = side.table
+    return Origin(dataplane=table.dataplane, kernel=table.kernel, rules=side.rules)
+
+
+def _health(before: FlowTable, after: FlowTable) -> Iterator[HealthDifference]:
+    others = {(each.service, each.node, each.port): each for each in after.health_checks}
+    for each in before.health_checks:
+        other = others.get((each.service, each.node, each.port))
+        if other is not None and other.status != each.status:
+            yield HealthDifference(before=each, after=other)
