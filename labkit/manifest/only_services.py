@@ -57,10 +57,8 @@ class _Matter:
         self._ports = {
             port.port for piece in scenario.endpoint_slices for port in piece.ports if port.port
         }
-        self._displaced = {
-            Key(each.namespace, each.name): each.given
-            for each in scenario.displaced
-            if each.kind == "Pod"
+        self._displaced: dict[tuple[str, Key], str] = {
+            (each.kind, Key(each.namespace, each.name)): each.given for each in scenario.displaced
         }
 
     def keeps(self, loaded: Loaded) -> bool:
@@ -78,10 +76,12 @@ class _Matter:
         return any(each.items() <= labels.items() for each in self._selectors[namespace])
 
     def _has_address(self, pod: kinds.Pod, key: Key) -> bool:
-        address = self._displaced.get(key) or pod.status.pod_ip
+        host = pod.spec.host_network
+        owner = ("Node", Key("", str(pod.spec.node_name))) if host else ("Pod", key)
+        address = self._displaced.get(owner) or pod.status.pod_ip
         if address not in self._addresses:
             return False
-        if not pod.spec.host_network:
+        if not host:
             return True
         # Every pod on the host network has the node's address: those that listen there count.
         name, value = _API_SERVER

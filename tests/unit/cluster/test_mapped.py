@@ -134,6 +134,7 @@ def test_a_cluster_without_ipv4_has_ipv4_in_the_lab() -> None:
     found = cluster(
         node("n", "fd00::4", "fd01::/64"),
         pod("a", "n", "fd01::7"),
+        pod("host", "n", "fd00::4", host_network=True),
         kubernetes,
         endpoint_slice("kubernetes", entries, managed_by=None, address_type="IPv6", port=https),
     )
@@ -144,6 +145,7 @@ def test_a_cluster_without_ipv4_has_ipv4_in_the_lab() -> None:
         ("Service kubernetes", "fd02::1", "10.96.0.10"),
     ]
     assert endpoints(found) == {"default/kubernetes:https": ["192.168.0.1:6443"]}
+    assert addresses(found)["host"] == "192.168.0.1"
 
 
 def test_a_cluster_ip_far_from_the_others_is_mapped() -> None:

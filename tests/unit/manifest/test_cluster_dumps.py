@@ -293,3 +293,16 @@ def test_slices_without_any_pod_ask_for_the_pods(pods: int) -> None:
         return
     (problem,) = errors(as_yaml(*objects))
     assert "it has endpoints, but no Pod is in these files" in problem
+
+
+def test_a_pod_on_the_network_of_a_node_without_ipv4_matters_to_a_slice_too() -> None:
+    port = {"name": "", "port": 9100, "protocol": "TCP"}
+    entry = {"addresses": ["fd00::4"]}
+    found = scenario(
+        node("n", "fd00::4"),
+        pod("daemon", "n", "fd00::4", ports=[9100], host_network=True),
+        pod("idle", "n", "fd01::7"),
+        service("nodes", "10.96.0.11"),
+        dumped.endpoint_slice("nodes", [entry], managed_by=None, address_type="IPv6", port=port),
+    )
+    assert pod_names(only_services(found)) == ["daemon"]
