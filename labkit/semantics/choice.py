@@ -52,6 +52,9 @@ def _choose(
         guarded = endpoints.has_any or Trait.RANGES_NEED_ENDPOINTS not in traits
         if guarded and not _is_let_in(service, came, traits):
             return Choice(otherwise=TIMED_OUT)
+    leaves = came.own and flow.via != "NodePort" and Trait.LETS_OWN_CALLS_GO in traits
+    if leaves and not endpoints.has_any:
+        return Choice(otherwise=TIMED_OUT)
     if not service.external_policy_local:
         return Choice(endpoints=endpoints.cluster, masquerade=True)
     return _external_local(cluster, flow, came, endpoints, traits)

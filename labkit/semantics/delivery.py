@@ -53,26 +53,16 @@ def _send(
     if hidden or (asked and WITHOUT_MASQUERADE not in cluster.without):
         there = leaving_address(cluster, came.node, endpoint.address)
         return _Sent(came.node.bridge_ip if here else there)
-    return _Sent(source, _returns(cluster, flow, came, source, endpoint, here=here))
-
-
-def _returns(
-    cluster: Cluster,
-    flow: Flow,
-    came: Arrival,
-    source: IPv4Address,
-    endpoint: Endpoint,
-    *,
-    here: bool,
-) -> bool:
-    """Whether the answer passes the node that translated the address: else a stranger answers."""
     if source.is_loopback or source == endpoint.address:
-        return False
-    if here:
-        return True
+        return _Sent(source, returns=False)
+    return _Sent(source, here or _returns(cluster, flow, came, source))
+
+
+def _returns(cluster: Cluster, flow: Flow, came: Arrival, source: IPv4Address) -> bool:
+    """Whether an answer from another node passes here again: else a stranger answers."""
     if came.own:
-        # Every node has the address of a Service: the answer stays where the pod is.
-        return flow.via == "NodePort"
+        # Every node has a Service's address that is bound: the answer stays where the pod is.
+        return flow.via == "NodePort" or source != flow.address
     return any(pod.address == source for pod in cluster.pods_on(came.node.name))
 
 

@@ -166,6 +166,16 @@ ALL: Final = (
         winning="Nothing: nobody who was kept out is let in.",
     ),
     Deviation(
+        trait=Trait.LETS_OWN_CALLS_GO,
+        sentence="{lacking} refuses a node's own call to an external address of a Service without "
+        "endpoints; {having} lets it pass to whoever has the address: the caller waits.",
+        source="pkg/proxy/iptables/proxier.go, iptablesJumpChains (KUBE-EXTERNAL-SERVICES: INPUT "
+        "and FORWARD only); pkg/proxy/nftables/README.md, no-endpoint-services",
+        losing="Expect errors at once where callers used to wait. Nodes that reached something "
+        "beyond the cluster by such an address no longer do while the Service has no endpoint.",
+        winning="Give callers short connect timeouts.",
+    ),
+    Deviation(
         trait=Trait.HAIRPIN_ANYWHERE,
         sentence="{having} masquerades a pod that reaches itself through another node, {lacking} "
         "only through its own: there the call times out.",

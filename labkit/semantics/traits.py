@@ -42,6 +42,8 @@ class Trait(StrEnum):
     """0.0.0.0/0 among loadBalancerSourceRanges lets nobody in."""
     RANGES_NEED_ENDPOINTS = "source-ranges-need-endpoints"
     """loadBalancerSourceRanges guard nothing while a Service has no endpoint."""
+    LETS_OWN_CALLS_GO = "own-external-calls-not-refused"
+    """A node's own call to an external address without endpoints is not refused, but leaves."""
     HAIRPIN_ANYWHERE = "hairpin-through-another-node"
     """A pod is masqueraded on its way to itself also by a node that is not its own."""
 
@@ -52,6 +54,7 @@ TRAITS: Final[Mapping[str, frozenset[Trait]]] = {
             Trait.SERVES,
             Trait.LOCALHOST_NODE_PORTS,
             Trait.RANGES_NEED_ENDPOINTS,
+            Trait.LETS_OWN_CALLS_GO,
             Trait.HAIRPIN_ANYWHERE,
         }
     ),
