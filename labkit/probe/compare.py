@@ -7,7 +7,7 @@ same pods. Under session affinity any pod will do, as long as it is one.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import AddressValueError, IPv4Address
 from typing import Final
 
@@ -17,9 +17,9 @@ from labkit.probe.flow import Via
 from labkit.probe.table import FlowRow, FlowTable, HealthStatus, Kernel
 from labkit.semantics import flows as semantics
 from labkit.semantics.causes import Reason, Side, reason
-from labkit.semantics.deviations import Deviation
+from labkit.semantics.deviations import Deviation, unseen
 from labkit.semantics.flows import Flow, Seen
-from labkit.semantics.traits import traits_of
+from labkit.semantics.traits import Trait, traits_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +76,12 @@ class Comparison:
     only_before: tuple[FlowRow, ...] = ()
     """Flows that the other table does not have."""
     only_after: tuple[FlowRow, ...] = ()
+    unseen: tuple[Deviation, ...] = ()
+    """What else differs for these Services, though no flow shows it."""
+    homes: Mapping[str, str] = field(default_factory=dict)
+    """Nodes by pod."""
+    traits: frozenset[Trait] = frozenset()
+    """Those of ``before``: they tell which of the two a deviation is about."""
 
     @property
     def unnamed(self) -> tuple[Difference, ...]:
@@ -132,6 +138,11 @@ def compare(cluster: Cluster, before: Probed, after: Probed) -> Comparison:
         health=tuple(_health(before.table, after.table)),
         only_before=tuple(row for key, row in first.items() if key not in last),
         only_after=tuple(row for key, row in last.items() if key not in first),
+        unseen=unseen(
+            cluster, traits_of(before.table.dataplane) ^ traits_of(after.table.dataplane)
+        ),
+        homes={pod.name: pod.node for pod in cluster.pods},
+        traits=traits_of(before.table.dataplane),
     )
 
 

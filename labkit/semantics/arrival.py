@@ -77,6 +77,12 @@ def is_hidden(cluster: Cluster, source: IPv4Address, to: IPv4Address) -> bool:
     return network.pod_masquerade and source in network.pod_cidr and to not in network.pod_cidr
 
 
+def way_of_router(cluster: Cluster, to: IPv4Address) -> Node | None:
+    """The node that the LAN's router sends packets to an address to; None if it drops them."""
+    route = _longest(_router(cluster), to)
+    return _node_at(cluster, route.via) if route else None
+
+
 def _from_node(cluster: Cluster, node: Node, flow: Flow) -> Arrival:
     if flow.node is None or flow.node == node:
         source = LOCALHOST if flow.address.is_loopback else node.address
@@ -103,9 +109,12 @@ def _entry(cluster: Cluster, address: IPv4Address) -> str:
 def _way(cluster: Cluster, client: Client, to: IPv4Address) -> Node | None:
     """The node that a client's packets to an address come to: by its routes, or the router's."""
     on_lan = client.address in cluster.network.lan
-    route = _longest(client.routes if on_lan else (), to) or _longest(_router(cluster), to)
-    by_address = {node.address: node for node in cluster.nodes}
-    return by_address.get(route.via) if route else None
+    route = _longest(client.routes, to) if on_lan else None
+    return _node_at(cluster, route.via) if route else way_of_router(cluster, to)
+
+
+def _node_at(cluster: Cluster, address: IPv4Address) -> Node | None:
+    return next((node for node in cluster.nodes if node.address == address), None)
 
 
 def _router(cluster: Cluster) -> tuple[Route, ...]:

@@ -7,9 +7,10 @@ that is missing on one side, or a pod that does not answer, never goes under som
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 
 from labkit.cluster.model import Cluster
-from labkit.semantics.deviations import BY_TRAIT, Deviation
+from labkit.semantics.deviations import BY_TRAIT, SEEN, Deviation
 from labkit.semantics.flows import Flow, Prediction, Seen, fits
 from labkit.semantics.predict import predict
 from labkit.semantics.traits import Trait
@@ -51,17 +52,22 @@ def reason(cluster: Cluster, flow: Flow, before: Side, after: Side) -> Reason:
 
 
 def _causes(cluster: Cluster, flow: Flow, before: Traits, after: Traits) -> tuple[Deviation, ...]:
-    """Walk from one data plane to the other, trait by trait; steps that change something count."""
+    """The fewest traits that make one data plane do what the other does.
+
+    Some would do nothing but for others, so both are tried: what one lacks to be like the other,
+    and what the other has too much.
+    """
     differing = before ^ after
     if Trait.SERVES in differing:
         # Where nothing is served, nothing else can be told apart.
         return (BY_TRAIT[Trait.SERVES],)
-    found: list[Deviation] = []
-    traits, predicted = before, predict(cluster, flow, before)
-    for trait in (each for each in Trait if each in differing):
-        traits ^= {trait}
-        following = predict(cluster, flow, traits)
-        if following != predicted:
-            found.append(BY_TRAIT[trait])
-        predicted = following
-    return tuple(found)
+    ordered = [each.trait for each in SEEN if each.trait in differing]
+    wanted = predict(cluster, flow, before), predict(cluster, flow, after)
+    if wanted[0] == wanted[1]:
+        return ()
+    for count in range(1, len(ordered) + 1):
+        for chosen in map(frozenset, combinations(ordered, count)):
+            found = predict(cluster, flow, after ^ chosen), predict(cluster, flow, before ^ chosen)
+            if found[0] == wanted[0] or found[1] == wanted[1]:
+                return tuple(BY_TRAIT[trait] for trait in ordered if trait in chosen)
+    return ()

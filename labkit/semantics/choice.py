@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 from labkit.cluster.model import Cluster, Endpoint, Service, ServicePort
 from labkit.cluster.topology import Categorized, categorize
-from labkit.semantics.arrival import Arrival, is_local_traffic
+from labkit.semantics.arrival import Arrival, is_local_traffic, way_of_router
 from labkit.semantics.flows import REFUSED, TIMED_OUT, Flow, Outcome
 from labkit.semantics.traits import Trait
 
@@ -52,9 +52,9 @@ def _choose(
         guarded = endpoints.has_any or Trait.RANGES_NEED_ENDPOINTS not in traits
         if guarded and not _is_let_in(service, came, traits):
             return Choice(otherwise=TIMED_OUT)
-    leaves = came.own and flow.via != "NodePort" and Trait.LETS_OWN_CALLS_GO in traits
-    if leaves and not endpoints.has_any:
-        return Choice(otherwise=TIMED_OUT)
+    goes = came.own and flow.via != "NodePort" and Trait.LETS_OWN_CALLS_GO in traits
+    if goes and not endpoints.has_any:
+        return Choice(otherwise=_elsewhere(cluster, flow, came))
     if not service.external_policy_local:
         return Choice(endpoints=endpoints.cluster, masquerade=True)
     return _external_local(cluster, flow, came, endpoints, traits)
@@ -93,6 +93,12 @@ def _external_local(
         # Of an address of its own, a node calls from that very address.
         source=flow.address if unmasked else None,
     )
+
+
+def _elsewhere(cluster: Cluster, flow: Flow, came: Arrival) -> Outcome:
+    """What a call without endpoints comes to that left for the router: another node refuses it."""
+    node = way_of_router(cluster, flow.address)
+    return TIMED_OUT if node is None or node == came.node else REFUSED
 
 
 def _without_endpoints(endpoints: Categorized, traits: Traits) -> Outcome:

@@ -7,10 +7,12 @@ or comes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Final
 
+from labkit.cluster.model import Cluster
+from labkit.cluster.topology import is_proxied
 from labkit.semantics.traits import Trait
 
 MIGRATION: Final = (
@@ -38,7 +40,7 @@ class Deviation:
         return self.trait.value
 
 
-ALL: Final = (
+SEEN: Final = (
     Deviation(
         trait=Trait.SERVES,
         sentence="{having} makes rules for Services, {lacking} makes none: no address of a "
@@ -176,6 +178,16 @@ ALL: Final = (
         winning="Give callers short connect timeouts.",
     ),
     Deviation(
+        trait=Trait.DROPS_ANYWHERE,
+        sentence="Where a NodePort with externalTrafficPolicy: Local has no endpoint on a node, "
+        "{having} drops calls to any address of that node; {lacking} refuses them on addresses "
+        "that nodePortAddresses leave out.",
+        source="pkg/proxy/iptables/proxier.go, syncProxyRules (KUBE-EXTERNAL-SERVICES, --dst-type "
+        "LOCAL); pkg/proxy/nftables/proxier.go, syncProxyRules (nodeport-endpoints-check)",
+        losing="Nothing: NodePorts do not answer there either way.",
+        winning="Nothing: NodePorts do not answer there either way.",
+    ),
+    Deviation(
         trait=Trait.HAIRPIN_ANYWHERE,
         sentence="{having} masquerades a pod that reaches itself through another node, {lacking} "
         "only through its own: there the call times out.",
@@ -185,4 +197,54 @@ ALL: Final = (
         winning="Nothing: calls that timed out begin to work.",
     ),
 )
-BY_TRAIT: Final[Mapping[Trait, Deviation]] = {each.trait: each for each in ALL}
+"""Those that a flow shows."""
+UNSEEN: Final = (
+    Deviation(
+        trait=Trait.ANSWERS_PING,
+        sentence="Under {having} nodes answer ping to the addresses of Services themselves; under "
+        "{lacking} nobody does.",
+        source="pkg/proxy/ipvs/README.md (kube-ipvs0)",
+        losing="Let health checks that ping an address of a Service connect to its port instead.",
+        winning="Take no answer to a ping for a sign that a Service works.",
+    ),
+    Deviation(
+        trait=Trait.AFFINITY_PER_ADDRESS,
+        sentence="Under {having} session affinity holds for each address of a Service by itself "
+        "(one virtual server each); under {lacking} for all addresses of a Service port "
+        "together: a client can meet one pod by the ClusterIP and another by a NodePort.",
+        source="https://github.com/kubernetes/kubernetes/issues/103000; "
+        "pkg/proxy/ipvs/proxier.go, syncService",
+        losing="Nothing: clients that use one address see no difference. Sessions that are alive "
+        "when the node changes are not carried over.",
+        winning="Let a client use one address of a Service. Sessions that are alive when the node "
+        "changes are not carried over.",
+    ),
+    Deviation(
+        trait=Trait.SCHEDULES,
+        sentence="Under {having} a scheduler chooses endpoints (ipvs.scheduler, round robin by "
+        "default); under {lacking} each connection goes to a random one.",
+        source="https://kubernetes.io/docs/reference/networking/virtual-ips/#proxy-mode-ipvs",
+        losing="Expect shares that are equal in the long run alone. Nothing stands for lc, sh or "
+        "the other schedulers: find out whether anybody relies on one.",
+        winning="Nothing.",
+    ),
+)
+"""Those that no flow shows: they are of the kernel, of several flows together, or of shares."""
+BY_TRAIT: Final[Mapping[Trait, Deviation]] = {each.trait: each for each in (*SEEN, *UNSEEN)}
+
+
+def unseen(cluster: Cluster, apart: Set[Trait]) -> tuple[Deviation, ...]:
+    """Return what differs for this cluster though no flow shows it.
+
+    Args:
+        cluster: whose Services.
+        apart: traits that one data plane has and the other lacks.
+    """
+    proxied = [service for service in cluster.services if is_proxied(service)]
+    sticky = any(service.affinity_timeout_s is not None for service in proxied)
+    told = {Trait.AFFINITY_PER_ADDRESS: sticky}
+    return tuple(
+        each
+        for each in UNSEEN
+        if each.trait in apart and Trait.SERVES not in apart and told.get(each.trait, bool(proxied))
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from labkit.cluster.model import Cluster
-from labkit.cluster.topology import is_proxied, load_balancer_ips
+from labkit.cluster.topology import categorize, is_proxied, load_balancer_ips
 from labkit.semantics.arrival import Arrival, arrival
 from labkit.semantics.choice import choose
 from labkit.semantics.delivery import deliver
@@ -20,7 +20,7 @@ def predict(cluster: Cluster, flow: Flow, traits: frozenset[Trait]) -> Predictio
     if came is None:
         return _all(TIMED_OUT)
     if flow.port is None or not _serves(cluster, flow, came, traits):
-        return _all(_unserved(flow, traits))
+        return _all(_unserved(cluster, flow, came, traits))
     choice = choose(cluster, flow, flow.port, came, traits)
     if not choice.endpoints:
         return _all(choice.otherwise)
@@ -43,16 +43,26 @@ def _serves(cluster: Cluster, flow: Flow, came: Arrival, traits: frozenset[Trait
     return flow.via != "LoadBalancer" or flow.address in load_balancer_ips(flow.service)
 
 
-def _unserved(flow: Flow, traits: frozenset[Trait]) -> Outcome:
+def _unserved(cluster: Cluster, flow: Flow, came: Arrival, traits: frozenset[Trait]) -> Outcome:
     """A node answers for its own address; for others there is no way."""
     if flow.via == "NodePort":
-        return REFUSED
+        drops = Trait.DROPS_ANYWHERE in traits and _is_elsewhere(cluster, flow, came)
+        return TIMED_OUT if drops else REFUSED
     if flow.port is not None or Trait.SERVES not in traits or not is_proxied(flow.service):
         return TIMED_OUT
     if flow.via == "ClusterIP":
         return REFUSED if Trait.REFUSES_CLUSTER_IP_PORTS in traits else TIMED_OUT
     held = flow.via == "ExternalIP" or flow.address in load_balancer_ips(flow.service)
     return REFUSED if held and Trait.REFUSES_EXTERNAL_PORTS in traits else TIMED_OUT
+
+
+def _is_elsewhere(cluster: Cluster, flow: Flow, came: Arrival) -> bool:
+    """Whether a Local policy keeps a NodePort from the endpoints that there are."""
+    if flow.port is None or not flow.service.external_policy_local:
+        return False
+    known = cluster.endpoints.get(flow.service.port_name(flow.port), ())
+    endpoints = categorize(flow.service, flow.port, known, came.node)
+    return is_proxied(flow.service) and endpoints.has_any and not endpoints.local
 
 
 def _is_beyond(cluster: Cluster, flow: Flow) -> bool:

@@ -44,8 +44,16 @@ class Trait(StrEnum):
     """loadBalancerSourceRanges guard nothing while a Service has no endpoint."""
     LETS_OWN_CALLS_GO = "own-external-calls-not-refused"
     """A node's own call to an external address without endpoints is not refused, but leaves."""
+    DROPS_ANYWHERE = "empty-node-ports-drop-anywhere"
+    """A Local NodePort without an endpoint on the node drops calls to any address of the node."""
     HAIRPIN_ANYWHERE = "hairpin-through-another-node"
     """A pod is masqueraded on its way to itself also by a node that is not its own."""
+    ANSWERS_PING = "cluster-ip-answers-ping"
+    """Addresses of Services are bound on every node, which answers ICMP echo requests for them."""
+    AFFINITY_PER_ADDRESS = "affinity-per-address"
+    """Session affinity holds for one address of a Service, not for all of them."""
+    SCHEDULES = "scheduler"
+    """A scheduler chooses endpoints, round robin by default; elsewhere each choice is random."""
 
 
 TRAITS: Final[Mapping[str, frozenset[Trait]]] = {
@@ -55,6 +63,7 @@ TRAITS: Final[Mapping[str, frozenset[Trait]]] = {
             Trait.LOCALHOST_NODE_PORTS,
             Trait.RANGES_NEED_ENDPOINTS,
             Trait.LETS_OWN_CALLS_GO,
+            Trait.DROPS_ANYWHERE,
             Trait.HAIRPIN_ANYWHERE,
         }
     ),
@@ -70,6 +79,9 @@ TRAITS: Final[Mapping[str, frozenset[Trait]]] = {
             Trait.REFUSES_CLUSTER_IP_PORTS,
             Trait.REFUSES_EXTERNAL_PORTS,
             Trait.SKIPS_ANY_RANGE,
+            Trait.ANSWERS_PING,
+            Trait.AFFINITY_PER_ADDRESS,
+            Trait.SCHEDULES,
         }
     ),
     "nftables": frozenset({Trait.SERVES, Trait.PRIMARY_NODE_PORTS, Trait.REFUSES_CLUSTER_IP_PORTS}),
