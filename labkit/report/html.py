@@ -44,7 +44,7 @@ tr.failed td { background: var(--tint); }
 def results_html(results: Sequence[ScenarioResult]) -> str:
     """Return the report of `labkit run`."""
     lines = [line for result in results for line in _scenario(result)]
-    return _page([*lines, f'<p class="summary">{_text(totals(results))}</p>'])
+    return page([*lines, f'<p class="summary">{escape(totals(results))}</p>'])
 
 
 def tables_html(tables: Sequence[FlowTable]) -> str:
@@ -52,16 +52,18 @@ def tables_html(tables: Sequence[FlowTable]) -> str:
     lines: list[str] = []
     for table in tables:
         where = f"{table.dataplane} on {kernel_words(table.kernel)}"
-        lines += [f"<h2>{_text(table.scenario)}</h2>", f'<p class="setting">{_text(where)}</p>']
+        lines += [f"<h2>{escape(table.scenario)}</h2>", f'<p class="setting">{escape(where)}</p>']
         lines += _flows(table)
-    return _page(lines)
+    return page(lines)
 
 
-def _text(text: str) -> str:
+def escape(text: str) -> str:
+    """Return ``text`` so that a page shows it as it is, in an attribute or elsewhere."""
     return html.escape(clean(text), quote=True)
 
 
-def _page(lines: Iterable[str]) -> str:
+def page(lines: Iterable[str]) -> str:
+    """Return a whole page around the lines of its body."""
     head = (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -73,16 +75,18 @@ def _page(lines: Iterable[str]) -> str:
 def _scenario(result: ScenarioResult) -> Iterator[str]:
     word = "passed" if result.passed else "failed"
     mark = STYLE.marks.passed if result.passed else STYLE.marks.failed
-    yield f'<h2 class="{word}"><span class="mark">{mark}</span> {_text(result.scenario)}</h2>'
+    yield f'<h2 class="{word}"><span class="mark">{mark}</span> {escape(result.scenario)}</h2>'
     shows = first_line(result.description)
     if shows:
-        yield f"<p>{_text(shows)}</p>"
-    yield f'<p class="setting">{_text(setting_words(result))}</p>'
+        yield f"<p>{escape(shows)}</p>"
+    yield f'<p class="setting">{escape(setting_words(result))}</p>'
     if result.error is not None:
-        yield f"<p>{_text(result.path)}:</p>"
+        yield f"<p>{escape(result.path)}:</p>"
         yield f"<pre>{html.escape(clean_lines(result.error))}</pre>"
     if result.checks:
-        yield from _table(CHECK_HEADINGS, [row for each in result.checks for row in _rows(each)])
+        yield from wide_table(
+            CHECK_HEADINGS, [row for each in result.checks for row in _rows(each)]
+        )
     if result.table is not None:
         yield from _flows(result.table)
 
@@ -90,11 +94,11 @@ def _scenario(result: ScenarioResult) -> Iterator[str]:
 def _rows(check: CheckResult) -> Iterator[str]:
     word = "passed" if check.passed else "failed"
     mark = STYLE.marks.passed if check.passed else STYLE.marks.failed
-    name = _text(check.name) + _why(check)
+    name = escape(check.name) + _why(check)
     for cells in check_cells(check, STYLE):
         yield (
             f'<tr class="{word}"><td class="mark">{mark}</td><td>{name}</td>'
-            f"{''.join(f'<td>{_text(cell)}</td>' for cell in cells)}</tr>"
+            f"{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
         )
         mark = name = ""
 
@@ -103,15 +107,15 @@ def _why(check: CheckResult) -> str:
     lines = list(check.differences)
     if lines and check.location is not None:
         lines.append(f"{check.location.file}:{check.location.line}")
-    return "".join(f'<br><span class="why">{_text(line)}</span>' for line in lines)
+    return "".join(f'<br><span class="why">{escape(line)}</span>' for line in lines)
 
 
 def _flows(table: FlowTable) -> Iterator[str]:
     for group in groups(table, STYLE):
-        yield f"<h3>{_text(group.title)}</h3>"
-        yield from _table(headings(table), [_flow_row(cells) for cells in group.rows])
-    yield from (f"<p>{_text(sentence)}</p>" for sentence in health_check_words(table))
-    yield f'<p class="summary">{_text(table_summary(table))}</p>'
+        yield f"<h3>{escape(group.title)}</h3>"
+        yield from wide_table(headings(table), [_flow_row(cells) for cells in group.rows])
+    yield from (f"<p>{escape(sentence)}</p>" for sentence in health_check_words(table))
+    yield f'<p class="summary">{escape(table_summary(table))}</p>'
 
 
 def _flow_row(cells: Sequence[str]) -> str:
@@ -120,11 +124,12 @@ def _flow_row(cells: Sequence[str]) -> str:
 
 def _flow_cell(text: str) -> str:
     kind = ' class="connected"' if text == "connected" else ""
-    return f"<td{kind}>{_text(text)}</td>"
+    return f"<td{kind}>{escape(text)}</td>"
 
 
-def _table(heads: Sequence[str], rows: Iterable[str]) -> Iterator[str]:
-    cells = "".join(f"<th>{_text(head)}</th>" for head in heads)
+def wide_table(heads: Sequence[str], rows: Iterable[str]) -> Iterator[str]:
+    """Yield a table that scrolls by itself; the rows are HTML."""
+    cells = "".join(f"<th>{escape(head)}</th>" for head in heads)
     yield f'<div class="wide"><table>\n<thead><tr>{cells}</tr></thead>\n<tbody>'
     yield from rows
     yield "</tbody></table></div>"

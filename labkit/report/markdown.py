@@ -77,7 +77,9 @@ def _scenario(result: ScenarioResult) -> Iterator[str]:
         yield from (f"    {line}" for line in clean_lines(result.error).split("\n"))
     if result.checks:
         yield ""
-        yield from _table(CHECK_HEADINGS, [row for each in result.checks for row in _rows(each)])
+        yield from pipe_table(
+            CHECK_HEADINGS, [row for each in result.checks for row in _rows(each)]
+        )
     if result.table is not None:
         yield ""
         yield from _flows(result.table)
@@ -96,7 +98,7 @@ def _rows(check: CheckResult) -> Iterator[tuple[str, ...]]:
 def _flows(table: FlowTable) -> Iterator[str]:
     for group in groups(table, STYLE):
         yield from (f"### {escape(group.title)}", "")
-        yield from _table(headings(table), group.rows)
+        yield from pipe_table(headings(table), group.rows)
         yield ""
     for sentence in health_check_words(table):
         yield f"- {escape(sentence)}"
@@ -105,7 +107,8 @@ def _flows(table: FlowTable) -> Iterator[str]:
     yield f"**{table_summary(table)}**"
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+def pipe_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Yield a table; the cells of its rows are escaped here."""
     yield _row(heads)
     yield _row(["---"] * len(heads))
     yield from (_row([escape(cell) for cell in row]) for row in rows)
