@@ -10,6 +10,7 @@ from typing import Final
 import click
 
 COMMANDS: Final = {
+    "diff": "what changes for Services under another data plane",
     "doctor": "what this kernel and machine can do",
     "matrix": "the whole flow table of a scenario",
     "rules": "the rules of each node as text; no root needed",

@@ -9,7 +9,8 @@ import click
 
 @click.command()
 @click.option("--flow-table", is_flag=True, help="The schema of `labkit matrix -o json` instead.")
-def command(flow_table: bool) -> None:  # noqa: FBT001 - click calls it by keyword
+@click.option("--diff", is_flag=True, help="The schema of `labkit diff -o json` instead.")
+def command(flow_table: bool, diff: bool) -> None:  # noqa: FBT001 - click calls it by keyword
     """Print the JSON Schema of scenario files, for editors that check and complete YAML.
 
     \b
@@ -19,6 +20,11 @@ def command(flow_table: bool) -> None:  # noqa: FBT001 - click calls it by keywo
         from labkit.probe.table import schema as table_schema
 
         click.echo(json.dumps(table_schema(), indent=2))
+        return
+    if diff:
+        from labkit.report.diff_json import schema as diff_schema
+
+        click.echo(json.dumps(diff_schema(), indent=2))
         return
     from labkit.manifest.schema import schema
 

@@ -46,10 +46,10 @@ def check_dataplanes(names: Sequence[str]) -> None:
     for name in names:
         traits_of(name)
     if len(set(names)) < max(AT_LEAST, len(names)):
-        found = ", ".join(names) or "none"
+        found = f"--dataplane {','.join(names)}" if names else "without --dataplane"
         raise UsageError(
-            f"--dataplane {found}: expected two or more that differ; name the one that you have "
-            "first and those that you could move to after it, as in --dataplane ipvs,nftables"
+            f"{found} there is nothing to compare; expected two or more that differ: first the one "
+            "that you have, then those that you could move to, as in --dataplane ipvs,nftables"
         )
 
 

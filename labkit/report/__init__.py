@@ -9,11 +9,14 @@ from collections.abc import Sequence
 from typing import Final, Literal
 
 from labkit.errors import UsageError
+from labkit.probe.compare import Comparison
 from labkit.probe.table import FlowTable
 from labkit.probe.verdict import CheckResult, ScenarioResult
 
 Format = Literal["table", "markdown", "json", "junit", "html"]
 FORMATS: Final[tuple[Format, ...]] = ("table", "markdown", "json", "junit", "html")
+DIFF_FORMATS: Final[tuple[Format, ...]] = ("table", "markdown", "json", "html")
+"""Formats of the report of `labkit diff`."""
 
 
 def render_results(
@@ -78,6 +81,34 @@ def render_tables(
     return render(tables)
 
 
+def render_comparisons(
+    comparisons: Sequence[Comparison],
+    fmt: Format | str,
+    *,
+    color: bool = False,
+    unicode: bool = True,
+) -> str:
+    """Return the report of what differs between data planes, with a line end at its end.
+
+    There is no JUnit of it. The arguments and errors are those of `render_results`.
+    """
+    match fmt:
+        case "table":
+            from labkit.report.diff_table import diff_text
+            from labkit.report.table import Paper
+
+            return diff_text(comparisons, Paper(color=color, unicode=unicode))
+        case "markdown":
+            from labkit.report.diff_markdown import diff_markdown as render
+        case "json":
+            from labkit.report.diff_json import diff_json as render
+        case "html":
+            from labkit.report.diff_html import diff_html as render
+        case _:
+            raise _no_format(fmt, DIFF_FORMATS)
+    return render(comparisons)
+
+
 def render_check(check: CheckResult, *, color: bool = False, unicode: bool = True) -> str:
     """Return one Check's row and, if it failed, what was expected and seen, and where it stands."""
     from labkit.report.table import Paper, check_text
@@ -85,5 +116,5 @@ def render_check(check: CheckResult, *, color: bool = False, unicode: bool = Tru
     return check_text(check, Paper(color=color, unicode=unicode))
 
 
-def _no_format(name: str) -> UsageError:
-    return UsageError(f"{name!r} is no format of a report; there are: {', '.join(FORMATS)}")
+def _no_format(name: str, formats: Sequence[Format] = FORMATS) -> UsageError:
+    return UsageError(f"{name!r} is no format of this report; there are: {', '.join(formats)}")

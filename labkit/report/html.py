@@ -14,8 +14,8 @@ from labkit.report.text import (
     clean,
     clean_lines,
     first_line,
-    kernel_words,
     setting_words,
+    table_setting_words,
     table_summary,
     totals,
 )
@@ -51,7 +51,7 @@ def tables_html(tables: Sequence[FlowTable]) -> str:
     """Return the report of `labkit matrix`."""
     lines: list[str] = []
     for table in tables:
-        where = f"{table.dataplane} on {kernel_words(table.kernel)}"
+        where = table_setting_words(table)
         lines += [f"<h2>{escape(table.scenario)}</h2>", f'<p class="setting">{escape(where)}</p>']
         lines += _flows(table)
     return page(lines)

@@ -17,8 +17,8 @@ from labkit.report.text import (
     clean,
     clean_lines,
     first_line,
-    kernel_words,
     setting_words,
+    table_setting_words,
     table_summary,
     totals,
 )
@@ -48,7 +48,7 @@ def tables_markdown(tables: Sequence[FlowTable]) -> str:
     """Return the report of `labkit matrix`."""
     lines: list[str] = []
     for table in tables:
-        where = f"{table.dataplane} on {kernel_words(table.kernel)}"
+        where = table_setting_words(table)
         lines += [f"## {escape(table.scenario)}", "", escape(where), "", *_flows(table), ""]
     return "\n".join(lines[:-1]) + "\n"
 

@@ -20,8 +20,8 @@ from labkit.report.text import (
     clean,
     clean_lines,
     first_line,
-    kernel_words,
     setting_words,
+    table_setting_words,
     table_summary,
     totals,
 )
@@ -80,7 +80,7 @@ def tables_text(tables: Sequence[FlowTable], paper: Paper) -> str:
     """Return the report of `labkit matrix`: each flow table with its summary."""
     lines: list[str] = []
     for table in tables:
-        where = f"{table.dataplane} on {kernel_words(table.kernel)}"
+        where = table_setting_words(table)
         lines += [f"{paper.paint(clean(table.scenario), BOLD)}: {where}", "", *_flows(table, paper)]
         lines += ["", table_summary(table), ""]
     return paper.finish(lines[:-1])

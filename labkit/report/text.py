@@ -61,6 +61,12 @@ def setting_words(result: ScenarioResult) -> str:
     return f"{result.dataplane} on {kernel_words(result.kernel)}{rules}"
 
 
+def table_setting_words(table: FlowTable) -> str:
+    """Return where a flow table was made, in the same words."""
+    rules = f", rules: {clean(table.rules)}" if table.rules else ""
+    return f"{clean(table.dataplane)} on {kernel_words(table.kernel)}{rules}"
+
+
 def first_line(text: str) -> str:
     """Return the first line of ``text`` that is not blank."""
     return next((clean(line) for line in map(str.strip, text.splitlines()) if line), "")
