@@ -14,7 +14,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -23,11 +22,12 @@ from typing import Final
 
 import labkit
 from labkit.errors import LabError, UsageError
-from labkit.kernel import process
 from labkit.kernel.guest import exchange, init
+from labkit.kernel.guest.contain import contained
 from labkit.kernel.guest.exchange import Request, place_inside
+from labkit.kernel.guest.folder import exchange_folder
 from labkit.kernel.guest.machine import Machine
-from labkit.kernel.rootless import is_root
+from labkit.kernel.guest.memory import MEMORY
 
 BOOT_LIMIT_S: Final = 60.0
 SILENCE_LIMIT_S: Final = 30.0
@@ -36,7 +36,9 @@ CONSOLE: Final = "console"
 IN_MODIFY, IN_MOVED_TO = 0x2, 0x80
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 LAST_WORDS: Final = 3
-TELLING: Final = ("Kernel panic", "Out of memory", "BUG:", "Unable to", "No such file")
+KILLED: Final = 128 + signal.SIGKILL
+OUT_OF_MEMORY: Final = "Out of memory"
+TELLING: Final = ("Kernel panic", OUT_OF_MEMORY, "BUG:", "Unable to", "No such file")
 
 
 def run_in_guest(
@@ -66,6 +68,7 @@ def run_in_guest(
         _request(machine, argv, places, environment or {}).write(folder)
         with _Guest(machine, folder) as guest:
             status = guest.wait()
+            guest.check_memory(status)
         for path, inside in places.items():
             _put(folder / Path(inside).name, Path(path))
     return status
@@ -73,8 +76,7 @@ def run_in_guest(
 
 @contextmanager
 def _exchange() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="labkit-guest-") as name:
-        folder = Path(name)
+    with exchange_folder() as folder:
         for file in (exchange.STDOUT, exchange.STDERR, exchange.ALIVE, exchange.SIGNAL, CONSOLE):
             (folder / file).touch()
         yield folder
@@ -121,14 +123,14 @@ class _Guest:
             console = stack.enter_context((self._folder / CONSOLE).open("wb"))
             command = self._machine.command(self._folder, script)
             self._process = subprocess.Popen(
-                _contained(command),
+                contained(command),
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=console,
                 start_new_session=True,  # the terminal's Ctrl-C is for us to hand on
             )
             stack.callback(self._process.wait)
-            stack.callback(self._process.kill)
+            stack.callback(os.killpg, self._process.pid, signal.SIGKILL)
             self._ended = os.pidfd_open(self._process.pid)
             stack.callback(os.close, self._ended)
             self._changes = _watch(self._folder)
@@ -155,6 +157,7 @@ class _Guest:
                 self._hand_on()
                 return status
             if self._ended in ready:
+                self.check_memory(KILLED)
                 raise LabError(f"the {self._machine.kind} kernel died: {self._last_words()}")
             if self._woken in ready:
                 self._pass_on(os.read(self._woken, 64)[-1])
@@ -168,6 +171,20 @@ class _Guest:
                     f"the {self._machine.kind} kernel {what}: no sign of life for {limit:.0f} s; "
                     f"{self._last_words()}"
                 )
+
+    def check_memory(self, status: int) -> None:
+        """Tell a command that had no more memory from one that was killed otherwise.
+
+        Raises:
+            LabError: the guest has run out of memory.
+        """
+        if status != KILLED or OUT_OF_MEMORY not in self._console():
+            return
+        size = self._machine.memory_mib
+        raise LabError(
+            f"the {self._machine.kind} guest has run out of its {size} MiB of memory; "
+            f"give it more: {MEMORY}={2 * size}M"
+        )
 
     def _hand_on(self) -> None:
         for name, stream in (
@@ -198,11 +215,14 @@ class _Guest:
 
     def _last_words(self) -> str:
         """What the console says of the end: the telling lines, else the last ones."""
-        lines = (self._folder / CONSOLE).read_text(errors="replace").splitlines()
+        lines = self._console().splitlines()
         said = [line.strip() for line in lines if line.strip()]
         telling = [line for line in said if any(word in line for word in TELLING)]
         words = (telling or said)[-LAST_WORDS:]
         return f"its last words: {' / '.join(words)}" if words else "it said nothing"
+
+    def _console(self) -> str:
+        return (self._folder / CONSOLE).read_text(errors="replace")
 
 
 def _init_script(folder: Path) -> str:
@@ -210,14 +230,6 @@ def _init_script(folder: Path) -> str:
     package, module = Path(labkit.__file__).parents[1], init.__name__
     words = ["env", f"PYTHONPATH={package}", sys.executable, "-B", "-m", module, str(folder)]
     return f"#!/bin/sh\nexec {shlex.join(words)}\n"
-
-
-def _contained(command: Sequence[str]) -> list[str]:
-    """The command in a process namespace of its own: whatever it starts dies with us."""
-    watched = process.watched(command, own_pids=True)
-    if is_root():
-        return watched
-    return [*watched[:4], "unshare", "--user", "--map-root-user", "--", *watched[4:]]
 
 
 def _watch(folder: Path) -> int:

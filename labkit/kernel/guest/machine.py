@@ -26,6 +26,11 @@ class Machine(Protocol):
         """Modules to load at once."""
         ...
 
+    @property
+    def memory_mib(self) -> int:
+        """Its memory."""
+        ...
+
     def command(self, folder: Path, init: Path) -> list[str]:
         """The command that boots it."""
         ...

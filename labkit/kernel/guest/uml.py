@@ -12,18 +12,20 @@ import struct
 from pathlib import Path
 from typing import Final
 
-from labkit.errors import MissingFeature
+from labkit.errors import LabError, MissingFeature
+from labkit.kernel.guest.memory import LEAST_MIB, MEMORY, memory_mib
 from labkit.kernel.tools import search_path
 
 NAME: Final = "linux"
 PROGRAM: Final = "linux.uml"
 MODULES: Final = Path("/usr/lib/uml/modules")
 REMEDY: Final = "apt-get install user-mode-linux"
-MEMORY: Final = "LABKIT_GUEST_MEMORY"
-"""Names the guest's memory, as 512M or 2G, in the environment."""
+KERNEL: Final = "LABKIT_UML_KERNEL"
+"""Names another program than ``linux.uml`` in the environment."""
+MEMORY_FOLDERS: Final = ("/dev/shm", "/tmp", "/var/tmp")  # noqa: S108
+"""Where the file may be that is the guest's memory; it has no name and leaves nothing."""
 NOT_NEEDED: Final = ("raid6_select_algo", "calibrate_xor_blocks", "init_btrfs_fs")
 """Steps of the boot that try out the ways to compute RAID: 0.9 of its 1.5 s, and no lab has one."""
-LEAST_MIB, MOST_MIB = 512, 4096
 MCONSOLE: Final = struct.Struct("=III512s")
 MAGIC, VERSION = 0xCAFEBABE, 2
 WANTED: Final = (
@@ -47,22 +49,31 @@ class Uml:
 
         Raises:
             MissingFeature: it is not installed.
+            UsageError: the environment asks for memory that is no size.
         """
-        program = shutil.which(PROGRAM, path=search_path())
+        wanted = os.environ.get(KERNEL) or PROGRAM
+        program = shutil.which(wanted, path=search_path())
         if program is None:
-            raise MissingFeature("kernel uml", found=f"{PROGRAM} is not on PATH", remedy=REMEDY)
+            found = f"{wanted} is no program that can be run"
+            raise MissingFeature("kernel uml", found=found, remedy=REMEDY)
         folders = sorted(MODULES.glob("*/modules.dep"))
         if not folders:
             raise MissingFeature("kernel uml", found=f"{MODULES} is empty", remedy=REMEDY)
         self._program = program
+        self.memory_mib = memory_mib()
         self.modules = str(folders[-1].parent)
         self.wanted = tuple(WANTED.split())
 
     def command(self, folder: Path, init: Path) -> list[str]:
-        """The command that boots it; its console is the file ``console`` of the exchange."""
+        """The command that boots it; its console is the file ``console`` of the exchange.
+
+        Raises:
+            LabError: no folder has room for its memory.
+        """
         return [
+            *("env", f"TMPDIR={_memory_folder(self.memory_mib)}"),
             self._program,
-            f"mem={_memory()}",
+            f"mem={self.memory_mib}M",
             "rootfstype=hostfs",
             "rootflags=/",
             "ro",
@@ -87,9 +98,24 @@ class Uml:
             sock.sendto(request, str(folder / NAME / "mconsole"))
 
 
-def _memory() -> str:
-    """Half of what is free, within reason."""
-    if given := os.environ.get(MEMORY):
-        return given
-    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20
-    return f"{max(LEAST_MIB, min(MOST_MIB, free // 2))}M"
+def _memory_folder(size_mib: int) -> str:
+    """A folder with room for all of a guest's memory.
+
+    It takes its memory from there as it needs it, and is killed (SIGBUS) if there is no more.
+
+    Raises:
+        LabError: there is none.
+    """
+    for folder in MEMORY_FOLDERS:
+        try:
+            found = os.statvfs(folder)
+        except OSError:
+            continue
+        runs_programs = not found.f_flag & os.ST_NOEXEC  # it maps its memory executable
+        room = found.f_bavail * found.f_frsize >> 20 > size_mib
+        if runs_programs and room and os.access(folder, os.W_OK):
+            return folder
+    raise LabError(
+        f"a guest's memory of {size_mib} MiB fits into none of {', '.join(MEMORY_FOLDERS)}: "
+        f"free some of them, or set {MEMORY} to less, such as {LEAST_MIB}M"
+    )
