@@ -29,6 +29,7 @@ def spread(
     *,
     kernel: str,
     outputs: Iterable[Output],
+    also: Iterable[str] = (),
 ) -> list[R]:
     """Return the results of ``work`` on every item, in their order, wherever it is done.
 
@@ -41,6 +42,7 @@ def spread(
         work: does items on this kernel and returns a result for each.
         kernel: the option's value.
         outputs: where the report goes.
+        also: features that every item needs.
 
     Raises:
         MissingFeature: no kernel here has what a data plane needs.
@@ -48,7 +50,7 @@ def spread(
     """
     if PART in os.environ:
         _hand_over(work([item for item in items if plane_of(item) in _planes_of_this_part()]))
-    where = kernels_for({plane_of(item) for item in items}, kernel)
+    where = kernels_for({plane_of(item) for item in items}, kernel, also)
     if kernel_kind() == "host" and len(set(where.values())) == 1:
         (only,) = set(where.values())
         leave_to(only, outputs)
@@ -73,7 +75,9 @@ def leave_to(kind: Where, outputs: Iterable[Output]) -> None:
     sys.exit(run_in_guest(machine(kind), ["labkit", *sys.argv[1:]], results=files))
 
 
-def kernels_for(planes: Iterable[str], kernel: str) -> Mapping[str, Where]:
+def kernels_for(
+    planes: Iterable[str], kernel: str, also: Iterable[str] = ()
+) -> Mapping[str, Where]:
     """Return the kernel for each data plane.
 
     Raises:
@@ -82,7 +86,7 @@ def kernels_for(planes: Iterable[str], kernel: str) -> Mapping[str, Where]:
     from labkit.dataplane import data_plane
     from labkit.kernel.guest.choose import choose
 
-    return {plane: choose(kernel, data_plane(plane).needs) for plane in planes}
+    return {plane: choose(kernel, (*data_plane(plane).needs, *also)) for plane in planes}
 
 
 def _planes_of_this_part() -> Sequence[str]:

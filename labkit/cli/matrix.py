@@ -10,7 +10,15 @@ import click
 
 from labkit.cli.ending import end_at_once_on_interrupt
 from labkit.cli.kernels import spread
-from labkit.cli.options import Output, dataplanes, lab_options, prepare, write
+from labkit.cli.options import (
+    Output,
+    dataplanes,
+    lab_options,
+    only_services_option,
+    prepare,
+    rules_option,
+    write,
+)
 from labkit.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -26,15 +34,19 @@ if TYPE_CHECKING:
     help="Sources: names of clients, nodes and pods, or all. Default: every client, every node "
     "and, per Service and node, one endpoint pod and one other.",
 )
+@only_services_option
+@rules_option
 @lab_options
 def command(
     file: Path,
+    rules: tuple[tuple[str, Path], ...],
+    only_services: bool,  # noqa: FBT001 - click calls it by keyword
     sources: str | None,
     outputs: tuple[Output, ...],
     dataplane: str | None,
     iptables: Literal["nft", "legacy"] | None,
     kernel: str,
-    rootless: bool,  # noqa: FBT001 - click calls it by keyword
+    rootless: bool,  # noqa: FBT001
     attempts: int | None,
     seed: int,
     verbose: bool,  # noqa: FBT001
@@ -49,11 +61,15 @@ def command(
     names = [each.strip() for each in sources.split(",") if each.strip()] if sources else None
     planes = dataplanes(dataplane)
     prepare(rootless=rootless)
+    from labkit.lab.dumps import needs_of
     from labkit.lab.lab import Lab
     from labkit.manifest.load import load
+    from labkit.manifest.only_services import only_services as without_bystanders
     from labkit.report import render_tables
 
     scenario = load(file)
+    if only_services:
+        scenario = without_bystanders(scenario)
 
     def here(mine: Sequence[str]) -> list[FlowTable]:
         end_at_once_on_interrupt()
@@ -62,7 +78,7 @@ def command(
     def table(plane: str) -> FlowTable:
         with (
             progress(f"{scenario.lab.metadata.name}", quiet=quiet),
-            Lab(scenario, dataplane=plane, iptables=iptables, seed=seed) as lab,
+            Lab(scenario, dataplane=plane, iptables=iptables, rules=dict(rules), seed=seed) as lab,
         ):
             found = lab.matrix(names, attempts=attempts)
             if verbose:
@@ -71,5 +87,6 @@ def command(
         return found
 
     wanted = [plane or scenario.lab.spec.dataplane for plane in planes]
-    tables = spread(wanted, str, here, kernel=kernel, outputs=outputs)
+    also = needs_of(dict(rules))
+    tables = spread(wanted, str, here, kernel=kernel, outputs=outputs, also=also)
     write(outputs, lambda fmt, paper: render_tables(tables, fmt, **paper._asdict()))

@@ -56,6 +56,23 @@ class OutputType(click.ParamType[Output]):
         return Output(name, path)
 
 
+class RulesType(click.ParamType[tuple[str, Path]]):
+    """``NODE=FILE``."""
+
+    name = "NODE=FILE"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, Path]:
+        """Read one ``--rules``."""
+        if isinstance(value, tuple):
+            return value
+        node, equals, file = str(value).partition("=")
+        if not (node and equals and file):
+            self.fail(f"{value!r} is no NODE=FILE; write --rules node1=node1.txt", param, ctx)
+        return node, Path(file)
+
+
 output_option = click.option(
     "-o",
     "--output",
@@ -83,6 +100,19 @@ iptables_option = click.option(
     "--iptables",
     type=click.Choice(["nft", "legacy"]),
     help="Which iptables to use, instead of the one that the kernel has.",
+)
+rules_option = click.option(
+    "--rules",
+    "rules",
+    type=RulesType(),
+    multiple=True,
+    help="Give a node the rules of a real one, from a file that holds its iptables-save, nft list "
+    "ruleset, or ipvsadm -Sn and ipset save; may be given more than once.",
+)
+only_services_option = click.option(
+    "--only-services",
+    is_flag=True,
+    help="Leave out pods that matter to no Service and no Check.",
 )
 rootless_option = click.option(
     "--rootless", is_flag=True, help="Run in a user namespace; the default when not root."

@@ -11,7 +11,15 @@ import click
 
 from labkit.cli.ending import end_at_once_on_interrupt
 from labkit.cli.kernels import spread
-from labkit.cli.options import Output, dataplanes, lab_options, prepare, write
+from labkit.cli.options import (
+    Output,
+    dataplanes,
+    lab_options,
+    only_services_option,
+    prepare,
+    rules_option,
+    write,
+)
 from labkit.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -28,15 +36,19 @@ if TYPE_CHECKING:
     show_default=True,
     help="Labs at a time; most of a lab's time is waiting for answers that do not come.",
 )
+@only_services_option
+@rules_option
 @lab_options
 def command(
     paths: tuple[Path, ...],
     jobs: int,
+    rules: tuple[tuple[str, Path], ...],
+    only_services: bool,  # noqa: FBT001 - click calls it by keyword
     outputs: tuple[Output, ...],
     dataplane: str | None,
     iptables: Literal["nft", "legacy"] | None,
     kernel: str,
-    rootless: bool,  # noqa: FBT001 - click calls it by keyword
+    rootless: bool,  # noqa: FBT001
     attempts: int | None,
     seed: int,
     verbose: bool,  # noqa: FBT001
@@ -52,16 +64,21 @@ def command(
     """  # noqa: D301
     planes = dataplanes(dataplane)
     prepare(rootless=rootless)
+    from labkit.lab.dumps import needs_of
     from labkit.lab.runs import Request, exit_status, run_all, scenario_files
     from labkit.manifest.load import load_each
+    from labkit.manifest.only_services import only_services as without_bystanders
     from labkit.report import render_results
 
     scenarios = load_each(scenario_files(paths))
+    if only_services:
+        scenarios = [without_bystanders(scenario) for scenario in scenarios]
     requests = [
         Request(
             scenario=scenario,
             dataplane=plane,
             iptables=iptables,
+            rules=dict(rules),
             seed=seed,
             attempts=attempts,
         )
@@ -74,7 +91,10 @@ def command(
         with progress(f"{len(mine)} scenarios", quiet=quiet):
             return run_all(mine, jobs=jobs)
 
-    results = spread(requests, lambda each: each.plane, here, kernel=kernel, outputs=outputs)
+    also = needs_of(dict(rules))
+    results = spread(
+        requests, lambda each: each.plane, here, kernel=kernel, outputs=outputs, also=also
+    )
     if verbose:
         for scenario in scenarios:
             if scenario.ignored:

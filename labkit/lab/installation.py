@@ -2,30 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from labkit.cluster.model import Cluster
 from labkit.dataplane.base import Change, DataPlane, Rules, Silent
+from labkit.dataplane.dump.apply import DumpPlane
 from labkit.kernel.netns import Namespace
+
+Plane = DataPlane[Any]
+"""What it renders, only it can apply."""
 
 
 class Installation:
-    """Keeps every node's kernel in step with a cluster, through one data plane."""
+    """Keeps every node's kernel in step with a cluster, through data planes."""
 
-    def __init__(self, plane: DataPlane[Any], namespace: Callable[[str], Namespace]) -> None:
-        """Take a data plane that fits this kernel, and where to find a node."""
+    def __init__(
+        self,
+        plane: Plane,
+        namespace: Callable[[str], Namespace],
+        own: Mapping[str, DumpPlane] | None = None,
+    ) -> None:
+        """Take data planes that fit this kernel, and where to find a node.
+
+        Args:
+            plane: of every node but those of ``own``.
+            namespace: a node's, by its name.
+            own: nodes that have rules of their own instead.
+        """
         self.rules: dict[str, Rules] = {}
         """Each node's rules as they were rendered last."""
         self._plane = plane
+        self._own = own or {}
         self._namespace = namespace
         self._installed: dict[str, Rules] = {}
         """What each node's kernel is known to have; nothing after a failure."""
 
     def prepare(self, cluster: Cluster) -> None:
-        """Set what the data plane needs to be set on every node."""
-        for node in cluster.nodes:
-            self._namespace(node.name).write_sysctls(self._plane.sysctls(cluster))
+        """Set what the data planes need to be set on their nodes."""
+        for plane, nodes in self._by_plane(cluster):
+            for node in nodes:
+                self._namespace(node).write_sysctls(plane.sysctls(cluster))
 
     def install(self, cluster: Cluster) -> None:
         """Render the rules of every node and install what changed, on all nodes at once.
@@ -34,23 +51,32 @@ class Installation:
             CommandError: a tool refused them.
             KernelError: the kernel refused them.
         """
-        wanted = {node.name: self._plane.render(cluster, node) for node in cluster.nodes}
-        changes = [
-            Change(self._namespace(name), rules, self._installed.get(name))
-            for name, rules in wanted.items()
-            if rules != self._installed.get(name)
-        ]
-        self._installed = {}
-        self._plane.apply(changes)
+        before, self._installed = self._installed, {}
+        wanted: dict[str, Rules] = {}
+        for plane, nodes in self._by_plane(cluster):
+            rendered = {node: plane.render(cluster, cluster.node_by_name[node]) for node in nodes}
+            plane.apply(
+                [
+                    Change(self._namespace(node), rules, before.get(node))
+                    for node, rules in rendered.items()
+                    if rules != before.get(node)
+                ]
+            )
+            wanted.update(rendered)
         self.rules = self._installed = wanted
 
     def confused(self, cluster: Cluster, silent: Sequence[Silent]) -> frozenset[Silent]:
         """Of attempts without an answer, those that a node's kernel took for others."""
-        return self._plane.confused(silent, self._nodes(cluster))
+        planes = [plane for plane, _ in self._by_plane(cluster)]
+        nodes = [self._namespace(node.name) for node in cluster.nodes]
+        return frozenset[Silent]().union(*(plane.confused(silent, nodes) for plane in planes))
 
     def clean_up(self, cluster: Cluster) -> None:
         """Make nodes forget what a change has left behind in their kernel."""
-        self._plane.clean_up(cluster, self._nodes(cluster))
+        for plane, nodes in self._by_plane(cluster):
+            plane.clean_up(cluster, [self._namespace(node) for node in nodes])
 
-    def _nodes(self, cluster: Cluster) -> list[Namespace]:
-        return [self._namespace(node.name) for node in cluster.nodes]
+    def _by_plane(self, cluster: Cluster) -> Sequence[tuple[Plane, Sequence[str]]]:
+        """Each data plane with the names of its nodes."""
+        others = [node.name for node in cluster.nodes if node.name not in self._own]
+        return [(self._plane, others), *((plane, [node]) for node, plane in self._own.items())]

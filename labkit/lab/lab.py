@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -16,6 +17,7 @@ from labkit.dataplane.iptables.apply import Backend
 from labkit.errors import CommandError, LabError, UsageError
 from labkit.lab import targets
 from labkit.lab.checks import run_checks
+from labkit.lab.dumps import read_dumps, rules_source
 from labkit.lab.running import Running
 from labkit.lab.source import Source, lab_object, pod_object, scenario_of, service_object
 from labkit.lab.tables import table_of
@@ -78,7 +80,7 @@ class Lab:
             assert seen.client_sources == {"node2"}
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a lab is described in one place
         self,
         source: Source | None = None,
         *,
@@ -86,6 +88,7 @@ class Lab:
         clients: Sequence[str] = ("client",),
         dataplane: str | None = None,
         iptables: Backend | None = None,
+        rules: Mapping[str, str | Path] | None = None,
         seed: int = 0,
         **spec: object,
     ) -> None:
@@ -97,12 +100,16 @@ class Lab:
             clients: the clients' names; only without ``source``.
             dataplane: overrides the Lab's ``dataplane``.
             iptables: which iptables to use, ``nft`` or ``legacy``; None for what the kernel has.
+            rules: files that hold what a real node's ``iptables-save``, ``nft list ruleset`` or
+                ``ipvsadm -Sn`` and ``ipset save`` printed, by the node that gets those rules
+                instead of rendered ones.
             seed: of the order of probes.
             **spec: more of the Lab's ``spec``, by its names (``network={...}``,
                 ``kubeProxy={...}``); only without ``source``.
 
         Raises:
             ManifestError: the description is wrong.
+            UsageError: a file of rules cannot be read, or its node does not exist.
         """
         if source is None:
             source = [lab_object("lab", nodes, clients, spec)]
@@ -113,10 +120,13 @@ class Lab:
         self._iptables = iptables
         self._seed = seed
         self._cluster = build_cluster(self.scenario, dataplane=dataplane)
+        self._dumps = read_dumps(rules or {}, self._cluster)
         self._running: Running | None = None
 
     def __enter__(self) -> Self:
-        self._running = Running(self._cluster, seed=self._seed, iptables=self._iptables)
+        self._running = Running(
+            self._cluster, seed=self._seed, iptables=self._iptables, dumps=self._dumps
+        )
         return self
 
     def __exit__(
@@ -152,6 +162,11 @@ class Lab:
         """Return the rules of a node as labkit rendered them."""
         self.node(node)
         return self._live.rules[node].text()
+
+    @property
+    def rules_source(self) -> str:
+        """Where the nodes' rules come from, in words."""
+        return rules_source(self._cluster.dataplane, self._dumps)
 
     def logs(self) -> Mapping[str, str]:
         """Return what the programs in pods have printed so far, by ``pod/container``."""

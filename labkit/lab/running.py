@@ -12,11 +12,14 @@ from labkit.cluster.model import Cluster, Node, Pod
 from labkit.cluster.topology import health_checks
 from labkit.dataplane import data_plane
 from labkit.dataplane.base import DataPlane, Rules
+from labkit.dataplane.dump.apply import DumpPlane
+from labkit.dataplane.dump.parse import NodeDump
 from labkit.dataplane.iptables.apply import Backend
 from labkit.errors import LabError
 from labkit.kernel.features import require
 from labkit.kernel.netns import Edge, Namespace
 from labkit.kernel.world import World
+from labkit.lab.dumps import rules_source
 from labkit.lab.installation import Installation
 from labkit.lab.loop import LoopThread
 from labkit.lab.programs import Program
@@ -30,8 +33,16 @@ from labkit.probe.second_look import SecondLook
 class Running:
     """A cluster in the kernel. `change` makes it another cluster; closing it frees everything."""
 
-    def __init__(self, cluster: Cluster, *, seed: int, iptables: Backend | None = None) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        *,
+        seed: int,
+        iptables: Backend | None = None,
+        dumps: Mapping[str, NodeDump] | None = None,
+    ) -> None:
         self.cluster = cluster
+        self._dumps = dumps or {}
         self._pods = {pod.name: pod for pod in cluster.pods}
         self._random = random.Random(seed)  # noqa: S311 - order of probes, no secret
         self._programs: dict[str, list[Program]] = {}
@@ -46,19 +57,26 @@ class Running:
                 AsyncioEngine(seed=seed),
                 lambda silent: self._installation.confused(self.cluster, silent),
             )
-            self._installation = self._installed(data_plane(cluster.dataplane, backend=iptables))
+            plane = data_plane(cluster.dataplane, backend=iptables)
+            own = {
+                node: DumpPlane(dump=dump, backend=iptables) for node, dump in self._dumps.items()
+            }
+            self._installation = self._install(plane, own)
             self._start(cluster.pods)
             self._serve_health_checks()
             self._stack = stack.pop_all()
 
-    def _installed(self, plane: DataPlane[Any]) -> Installation:
+    def _install(self, plane: DataPlane[Any], own: Mapping[str, DumpPlane]) -> Installation:
         """Install the first rules. What goes wrong is told by what the kernel lacks, if it does."""
+        needs = {need for each in (plane, *own.values()) for need in each.needs}
         try:
-            installation = Installation(plane.fitted(self._world.fabric), self.namespace)
+            fitted = {node: each.fitted(self._world.fabric) for node, each in own.items()}
+            plane = plane.fitted(self._world.fabric)
+            installation = Installation(plane, self.namespace, fitted)
             installation.prepare(self.cluster)
             installation.install(self.cluster)
         except LabError:
-            require(self._edge, plane.needs)
+            require(self._edge, sorted(needs))
             raise
         return installation
 
@@ -120,6 +138,11 @@ class Running:
     def loop(self) -> LoopThread:
         """The loop that everything of this lab runs on."""
         return self._loop
+
+    @property
+    def rules_source(self) -> str:
+        """Where the nodes' rules came from, in words."""
+        return rules_source(self.cluster.dataplane, self._dumps)
 
     @property
     def rules(self) -> Mapping[str, Rules]:

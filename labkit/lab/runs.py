@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from labkit.dataplane.iptables.apply import Backend
 from labkit.errors import LabkitError, UsageError
 from labkit.kernel.guest.exchange import kernel_kind
+from labkit.lab.dumps import RENDERED
 from labkit.lab.lab import Lab
 from labkit.manifest.kinds import Scenario
 from labkit.probe.table import FlowTable, Kernel
 from labkit.probe.verdict import CheckResult, ScenarioResult
 
 SUFFIXES: Final = (".yaml", ".yml")
-RULES_SOURCE: Final = "labkit's, after kube-proxy 1.36"
+RULES_SOURCE: Final = RENDERED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,8 @@ class Request:
     scenario: Scenario
     dataplane: str | None = None
     iptables: Backend | None = None
+    rules: Mapping[str, Path] = field(default_factory=dict)
+    """Files of real nodes' rules, by node."""
     seed: int = 0
     attempts: int | None = None
 
@@ -73,6 +76,7 @@ def run_one(request: Request) -> ScenarioResult:
     began = time.monotonic()
     logs: dict[str, str] = {}
     dataplane = request.plane
+    source = ""
 
     def result(
         *,
@@ -86,7 +90,7 @@ def run_one(request: Request) -> ScenarioResult:
             dataplane=dataplane,
             kernel=Kernel(kind=kernel_kind(), release=platform.release()),
             description=scenario.description,
-            rules=RULES_SOURCE if dataplane != "none" else "none",
+            rules=source,
             elapsed_s=time.monotonic() - began,
             table=table,
             checks=tuple(checks),
@@ -100,8 +104,10 @@ def run_one(request: Request) -> ScenarioResult:
             scenario,
             dataplane=request.dataplane,
             iptables=request.iptables,
+            rules=request.rules,
             seed=request.seed,
         ) as lab:
+            source = lab.rules_source
             if not scenario.checks:
                 table = lab.matrix(attempts=request.attempts)
                 logs.update(lab.logs())

@@ -21,6 +21,7 @@ def table_of(running: Running, observations: Sequence[Observation]) -> FlowTable
         observations,
         kernel_kind=kernel_kind(),
         kernel_release=platform.release(),
+        rules=running.rules_source,
         health_checks=_health(running),
     )
 

@@ -92,6 +92,8 @@ class FlowTable(Struct, frozen=True, kw_only=True, omit_defaults=True):
     scenario: str
     dataplane: str
     kernel: Kernel
+    rules: str | None = None
+    """Where the nodes' rules came from; left out in tables of older versions."""
     nodes: dict[str, str]
     """LAN addresses by node."""
     clients: dict[str, str]
@@ -109,6 +111,7 @@ def flow_table(
     *,
     kernel_kind: KernelKind = "host",
     kernel_release: str,
+    rules: str | None = None,
     health_checks: Sequence[HealthStatus] = (),
 ) -> FlowTable:
     """Return the flow table of a lab, rows in the order of ``observations``."""
@@ -117,6 +120,7 @@ def flow_table(
         scenario=cluster.name,
         dataplane=cluster.dataplane,
         kernel=Kernel(kind=kernel_kind, release=kernel_release),
+        rules=rules,
         nodes={node.name: str(node.address) for node in cluster.nodes},
         clients={client.name: str(client.address) for client in cluster.clients},
         health_check_node_port=_worst_by_node(health_checks),

@@ -132,7 +132,7 @@ def restore(backend: Backend, changes: Sequence[Change[Ruleset]]) -> None:
     tools = [_tool(backend, change) for change in changes]
     failures = run_together([tool for tool in tools if tool.stdin])
     if failures:
-        raise _with_line(failures[0])
+        raise with_line(failures[0])
 
 
 def _tool(backend: Backend, change: Change[Ruleset]) -> Tool:
@@ -144,7 +144,7 @@ def _tool(backend: Backend, change: Change[Ruleset]) -> Tool:
     return Tool(change.namespace, (*argv, "--noflush"), update)
 
 
-def _with_line(error: CommandError) -> CommandError:
+def with_line(error: CommandError) -> CommandError:
     """The same error with the line of the input that iptables-restore names by its number only."""
     found = LINE_NUMBER.search(error.stderr)
     lines = error.stdin.splitlines()

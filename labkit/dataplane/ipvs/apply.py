@@ -81,9 +81,7 @@ class IpvsPlane:
         tables = [_iptables(change) for change in changes]
         restore(self.backend or "nft", [each for each in tables if each.rules != each.previous])
         for change in changes:
-            _release_addresses(change)
-            ipvs.send(change.namespace, _commands(change))
-            _bind_addresses(change)
+            install_servers(change)
             _reduce_ipsets(change)
 
     def confused(
@@ -101,6 +99,18 @@ class IpvsPlane:
     def clean_up(self, cluster: Cluster, namespaces: Sequence[Namespace]) -> None:
         """Forget UDP flows to endpoints that are gone."""
         forget_stale_flows(cluster, namespaces)
+
+
+def install_servers(change: Change[IpvsRules]) -> None:
+    """Install virtual servers and the addresses that lead to them, and nothing else.
+
+    Raises:
+        MissingFeature: the kernel has no IPVS, or no dummy devices.
+        KernelError: the kernel refused a step.
+    """
+    _release_addresses(change)
+    ipvs.send(change.namespace, _commands(change))
+    _bind_addresses(change)
 
 
 def _kernel_version() -> tuple[int, ...]:
