@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from labkit.cluster.mapped import in_words
 from labkit.dataplane.iptables.apply import Backend
 from labkit.errors import LabkitError, UsageError
 from labkit.kernel.guest.exchange import kernel_kind
@@ -77,6 +78,7 @@ def run_one(request: Request) -> ScenarioResult:
     logs: dict[str, str] = {}
     dataplane = request.plane
     source = ""
+    mapped: tuple[str, ...] = ()
 
     def result(
         *,
@@ -91,6 +93,7 @@ def run_one(request: Request) -> ScenarioResult:
             kernel=Kernel(kind=kernel_kind(), release=platform.release()),
             description=scenario.description,
             rules=source,
+            mapped=mapped,
             elapsed_s=time.monotonic() - began,
             table=table,
             checks=tuple(checks),
@@ -107,7 +110,7 @@ def run_one(request: Request) -> ScenarioResult:
             rules=request.rules,
             seed=request.seed,
         ) as lab:
-            source = lab.rules_source
+            source, mapped = lab.rules_source, in_words(lab.cluster.mapped)
             if not scenario.checks:
                 table = lab.matrix(attempts=request.attempts)
                 logs.update(lab.logs())

@@ -11,6 +11,7 @@ from typing import Final, Literal
 import msgspec
 from msgspec import Struct
 
+from labkit.cluster.mapped import in_words
 from labkit.cluster.model import Cluster, Protocol
 from labkit.errors import UsageError
 from labkit.probe.flow import Observation, Outcome, Via
@@ -94,6 +95,8 @@ class FlowTable(Struct, frozen=True, kw_only=True, omit_defaults=True):
     kernel: Kernel
     rules: str | None = None
     """Where the nodes' rules came from; left out in tables of older versions."""
+    mapped: tuple[str, ...] = ()
+    """Addresses of a real cluster that the lab had to change, in words; left out without one."""
     nodes: dict[str, str]
     """LAN addresses by node."""
     clients: dict[str, str]
@@ -121,6 +124,7 @@ def flow_table(
         dataplane=cluster.dataplane,
         kernel=Kernel(kind=kernel_kind, release=kernel_release),
         rules=rules,
+        mapped=in_words(cluster.mapped),
         nodes={node.name: str(node.address) for node in cluster.nodes},
         clients={client.name: str(client.address) for client in cluster.clients},
         health_check_node_port=_worst_by_node(health_checks),

@@ -96,6 +96,8 @@ class ScenarioResult:
     description: str = ""
     rules: str = ""
     """Where the rules came from."""
+    mapped: tuple[str, ...] = ()
+    """Addresses of a real cluster that the lab had to change, in words."""
     checks: tuple[CheckResult, ...] = ()
     table: FlowTable | None = None
     error: str | None = None

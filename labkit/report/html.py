@@ -14,8 +14,7 @@ from labkit.report.text import (
     clean,
     clean_lines,
     first_line,
-    setting_words,
-    table_setting_words,
+    setting_lines,
     table_summary,
     totals,
 )
@@ -51,10 +50,13 @@ def tables_html(tables: Sequence[FlowTable]) -> str:
     """Return the report of `labkit matrix`."""
     lines: list[str] = []
     for table in tables:
-        where = table_setting_words(table)
-        lines += [f"<h2>{escape(table.scenario)}</h2>", f'<p class="setting">{escape(where)}</p>']
+        lines += [f"<h2>{escape(table.scenario)}</h2>", *_setting(table)]
         lines += _flows(table)
     return page(lines)
+
+
+def _setting(result: ScenarioResult | FlowTable) -> Iterator[str]:
+    return (f'<p class="setting">{escape(line)}</p>' for line in setting_lines(result))
 
 
 def escape(text: str) -> str:
@@ -79,7 +81,7 @@ def _scenario(result: ScenarioResult) -> Iterator[str]:
     shows = first_line(result.description)
     if shows:
         yield f"<p>{escape(shows)}</p>"
-    yield f'<p class="setting">{escape(setting_words(result))}</p>'
+    yield from _setting(result)
     if result.error is not None:
         yield f"<p>{escape(result.path)}:</p>"
         yield f"<pre>{html.escape(clean_lines(result.error))}</pre>"

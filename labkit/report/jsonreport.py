@@ -47,6 +47,8 @@ class ScenarioReport(Struct, frozen=True, kw_only=True):
     kernel: Kernel
     rules: str
     """Where the rules came from."""
+    mapped: tuple[str, ...]
+    """Addresses of a real cluster that the lab had to change, in words."""
     passed: bool
     error: str | None
     """Why it could not be run."""
@@ -104,6 +106,7 @@ def _scenario(result: ScenarioResult) -> ScenarioReport:
         dataplane=result.dataplane,
         kernel=result.kernel,
         rules=result.rules,
+        mapped=tuple(map(_encodable, result.mapped)),
         passed=result.passed,
         error=None if result.error is None else _encodable(result.error),
         elapsed_s=result.elapsed_s,

@@ -17,8 +17,7 @@ from labkit.report.text import (
     clean,
     clean_lines,
     first_line,
-    setting_words,
-    table_setting_words,
+    setting_lines,
     table_summary,
     totals,
 )
@@ -48,9 +47,16 @@ def tables_markdown(tables: Sequence[FlowTable]) -> str:
     """Return the report of `labkit matrix`."""
     lines: list[str] = []
     for table in tables:
-        where = table_setting_words(table)
-        lines += [f"## {escape(table.scenario)}", "", escape(where), "", *_flows(table), ""]
+        lines += [f"## {escape(table.scenario)}", "", *_setting(table), "", *_flows(table), ""]
     return "\n".join(lines[:-1]) + "\n"
+
+
+def _setting(result: ScenarioResult | FlowTable) -> Iterator[str]:
+    first, *mapped = setting_lines(result)
+    yield escape(first)
+    if mapped:
+        yield ""
+        yield from (f"- {escape(line)}" for line in mapped)
 
 
 def escape(text: str) -> str:
@@ -71,7 +77,7 @@ def _scenario(result: ScenarioResult) -> Iterator[str]:
     shows = first_line(result.description)
     if shows:
         yield from (escape(shows), "")
-    yield escape(setting_words(result))
+    yield from _setting(result)
     if result.error is not None:
         yield from ("", f"{escape(result.path)}:", "")
         yield from (f"    {line}" for line in clean_lines(result.error).split("\n"))

@@ -20,8 +20,7 @@ from labkit.report.text import (
     clean,
     clean_lines,
     first_line,
-    setting_words,
-    table_setting_words,
+    setting_lines,
     table_summary,
     totals,
 )
@@ -80,8 +79,9 @@ def tables_text(tables: Sequence[FlowTable], paper: Paper) -> str:
     """Return the report of `labkit matrix`: each flow table with its summary."""
     lines: list[str] = []
     for table in tables:
-        where = table_setting_words(table)
-        lines += [f"{paper.paint(clean(table.scenario), BOLD)}: {where}", "", *_flows(table, paper)]
+        where, *mapped = setting_lines(table)
+        lines.append(f"{paper.paint(clean(table.scenario), BOLD)}: {where}")
+        lines += [*(paper.paint(line, DIM) for line in mapped), "", *_flows(table, paper)]
         lines += ["", table_summary(table), ""]
     return paper.finish(lines[:-1])
 
@@ -94,7 +94,7 @@ def check_text(check: CheckResult, paper: Paper) -> str:
 def _scenario(result: ScenarioResult, paper: Paper) -> Iterator[str]:
     shows = first_line(result.description)
     yield paper.paint(clean(result.scenario), BOLD) + (f": {shows}" if shows else "")
-    yield paper.paint(setting_words(result), DIM)
+    yield from (paper.paint(line, DIM) for line in setting_lines(result))
     if result.error is not None:
         sign = paper.paint(paper.style.marks.failed, RED)
         first, *others = clean_lines(result.error).split("\n")

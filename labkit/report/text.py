@@ -55,16 +55,15 @@ def kernel_words(kernel: Kernel) -> str:
     return f"Linux {clean(kernel.release)}{guest}"
 
 
-def setting_words(result: ScenarioResult) -> str:
-    """Return where a scenario ran: ``iptables on Linux 6.18.0, rules: labkit's renderer``."""
+def setting_words(result: ScenarioResult | FlowTable) -> str:
+    """Return where it was run: ``iptables on Linux 6.18.0, rules: labkit's renderer``."""
     rules = f", rules: {clean(result.rules)}" if result.rules else ""
-    return f"{result.dataplane} on {kernel_words(result.kernel)}{rules}"
+    return f"{clean(result.dataplane)} on {kernel_words(result.kernel)}{rules}"
 
 
-def table_setting_words(table: FlowTable) -> str:
-    """Return where a flow table was made, in the same words."""
-    rules = f", rules: {clean(table.rules)}" if table.rules else ""
-    return f"{clean(table.dataplane)} on {kernel_words(table.kernel)}{rules}"
+def setting_lines(result: ScenarioResult | FlowTable) -> tuple[str, ...]:
+    """Return the same, and a line for each address that the lab had to change."""
+    return (setting_words(result), *(f"mapped: {clean(each)}" for each in result.mapped))
 
 
 def first_line(text: str) -> str:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from labkit.probe.flow import Outcome
 from labkit.probe.table import Expected, HealthStatus
@@ -203,3 +206,16 @@ def test_every_format_for_readers_shows_flows_and_health_check_ports(fmt: str) -
         "1 flow: 1 connected",
     ):
         assert words in text
+
+
+@pytest.mark.parametrize("fmt", ["table", "markdown", "html", "json"])
+def test_addresses_that_the_lab_changed_and_where_rules_came_from_are_told(fmt: str) -> None:
+    changed = "pod web-1: 192.168.7.9 is 10.244.1.2 (it is in the LAN)"
+    source = "labkit's renderer; node1: dumps/node1.txt"
+    ran = replace(result(passing()), mapped=(changed,), rules=source)
+    probed = structs.replace(table(), mapped=(changed,), rules=source)
+
+    for report in (render_results([ran], fmt), render_tables([probed], fmt)):
+        words = unescape(report.replace("\\", ""))
+        assert changed in words
+        assert source in words
