@@ -10,13 +10,14 @@ from typing import Final, NamedTuple, TypeVar
 
 import click
 
-from labkit.errors import UsageError
+from labkit.errors import MissingFeature, UsageError
 from labkit.manifest.kinds import DATAPLANES
 from labkit.report import FORMATS
 
 F = TypeVar("F", bound=Callable[..., object])
 
-KERNELS: Final = ("auto", "host", "uml", "qemu")
+GUESTS: Final = ("uml", "qemu")
+KERNELS: Final = ("auto", "host", *GUESTS)
 MARKS: Final = "✔✘→×…"
 
 
@@ -167,13 +168,22 @@ def dataplanes(text: str | None) -> tuple[str | None, ...]:
 def prepare(*, rootless: bool) -> None:
     """See to it that this process may make namespaces; re-executes itself where it must.
 
+    A guest needs no rights here: that one is asked for, or that ``auto`` can have one, is enough.
+
     Raises:
         MissingFeature: it may not.
     """
+    from labkit.kernel.guest.choose import installed
     from labkit.kernel.rootless import is_inside, is_root, reexec_in_user_namespace
 
-    if not is_inside() and (rootless or not is_root()):
+    kernel = click.get_current_context().params.get("kernel", "host")
+    if is_inside() or kernel in GUESTS or (is_root() and not rootless):
+        return
+    try:
         reexec_in_user_namespace(sys.argv[1:])
+    except MissingFeature:
+        if kernel != "auto" or not installed():
+            raise
 
 
 def write(outputs: tuple[Output, ...], render: Callable[[str, Paper], str]) -> None:

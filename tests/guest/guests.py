@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -36,11 +36,12 @@ def start_task(
 ) -> Process:
     """Start Python code as the command of a guest."""
     (folder / "guest_task.py").write_text(code)
-    return _start([sys.executable, "-c", RUN, str(folder), *map(str, results)], folder, env)
+    command = [sys.executable, "-c", RUN, str(folder), *map(str, results)]
+    return start(command, folder=folder, env=env)
 
 
 def start_labkit(*arguments: str, env: Mapping[str, str] | None = None) -> Process:
-    return _start([sys.executable, "-m", "labkit", *arguments], ROOT, env)
+    return start([sys.executable, "-m", "labkit", *arguments], env=env)
 
 
 def run_task(
@@ -60,7 +61,9 @@ def finish(process: Process) -> subprocess.CompletedProcess[str]:
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
-def _start(command: list[str], folder: Path, env: Mapping[str, str] | None) -> Process:
+def start(
+    command: Sequence[str], *, folder: Path = ROOT, env: Mapping[str, str] | None = None
+) -> Process:
     return subprocess.Popen(
         command,
         cwd=folder,

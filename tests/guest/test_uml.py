@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,11 @@ from tests.lab import host
 
 pytestmark = pytest.mark.needs_uml
 SCENARIO = "scenarios/nodeport-local.yaml"
+NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--")
+FORBIDDEN = (sys.executable, str(ROOT / "tests/guest/without_user_namespaces.py"))
+LABKIT = (sys.executable, "-m", "labkit")
+SOME = 2
+"""Processes of a kernel that runs programs: itself and its helpers."""
 WAITING = "import signal\nprint('here', flush=True)\nsignal.pause()\n"
 
 
@@ -26,6 +32,9 @@ def _leaves_nothing(
 ) -> Iterator[None]:
     """No folder is left of a guest, neither among temporary files nor in the home directory."""
     temporary, home = tmp_path_factory.mktemp("temporary"), tmp_path_factory.mktemp("home")
+    temporary.chmod(0o1777)
+    temporary.parent.chmod(0o755)  # pytest keeps its folders from other users
+    temporary.parent.parent.chmod(0o755)
     monkeypatch.setenv("TMPDIR", str(temporary))
     monkeypatch.setenv("HOME", str(home))
     yield
@@ -231,3 +240,47 @@ def test_a_reader_that_goes_ends_the_command_quietly() -> None:
 
     assert process.returncode != 0
     assert error == ""
+
+
+def test_an_ordinary_user_runs_a_scenario_in_a_guest() -> None:
+    _need_root()
+
+    done = finish(guests.start([*NOBODY, *LABKIT, "run", "--kernel", "uml", SCENARIO]))
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 passed" in done.stdout
+
+
+@pytest.mark.parametrize("kernel", ["uml", "auto"])
+def test_a_guest_needs_no_user_namespaces(kernel: str) -> None:
+    _need_root()
+
+    done = finish(guests.start([*FORBIDDEN, *LABKIT, "run", "--kernel", kernel, SCENARIO]))
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 passed" in done.stdout
+
+
+def test_a_killed_labkit_leaves_no_process_without_user_namespaces() -> None:
+    _need_root()
+    process = guests.start([*FORBIDDEN, *LABKIT, "run", "--kernel", "uml", "scenarios"])
+    guests.until(lambda: _user_mode_linuxes(process.pid) > SOME)
+    its = guests.descendants(process.pid)
+    (labkit,) = [pid for pid, name in its.items() if name.startswith("python")][-1:]
+
+    os.kill(labkit, signal.SIGKILL)
+    finish(process)
+
+    assert guests.until(lambda: not guests.alive(its)), guests.alive(its)
+    assert finish(guests.start([*NOBODY, *LABKIT, "doctor", "--kernel", "uml"])).returncode == 0
+
+
+def _user_mode_linuxes(pid: int) -> int:
+    return sum("linux.uml" in name for name in guests.descendants(pid).values())
+
+
+def _need_root() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("needs root to become another user")
+    if subprocess.run([*NOBODY, "test", "-x", sys.executable], check=False).returncode:
+        pytest.skip("no other user can run this interpreter")

@@ -6,13 +6,16 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from labkit.errors import MissingFeature
+from labkit.kernel.guest import uml
 from labkit.kernel.guest.exchange import Kind, Where, kernel_kind
 from labkit.kernel.guest.machine import Machine
-from labkit.kernel.guest.uml import REMEDY, Uml
+from labkit.kernel.rootless import is_inside, is_root, why_no_user_namespace
 
 LACKS: Final[Mapping[Kind, frozenset[str]]] = {"uml": frozenset({"nftables", "iptables nft"})}
 """Features that a guest has not got, by their names in `labkit.kernel.features`."""
-MACHINES: Final[Mapping[Kind, Callable[[], Machine]]] = {"uml": Uml}
+MACHINES: Final[Mapping[Kind, Callable[[], Machine]]] = {"uml": uml.Uml}
+"""The better ones first: User-Mode Linux starts in a second."""
+REMEDIES: Final[Mapping[Kind, str]] = {"uml": uml.REMEDY}
 
 
 def machine(kind: Kind) -> Machine:
@@ -45,21 +48,45 @@ def choose(wanted: str, needs: Iterable[str]) -> Where:
         return "host"
     for kind in MACHINES:
         if wanted == kind:
+            _check(kind, needed)
             return kind
     if wanted != "auto":
         raise _unknown(wanted)
     missing = _missing(needed)
     if missing is None:
         return "host"
-    for kind in MACHINES:
-        if not needed & LACKS[kind] and _is_installed(kind):
+    for kind in installed():
+        if not needed & LACKS[kind]:
             return kind
-    remedy = f"{missing.remedy}; for a guest: {REMEDY}"
+    remedies = [REMEDIES[kind] for kind in MACHINES if not needed & LACKS[kind]]
+    remedy = " or, for a guest, ".join([missing.remedy, *remedies])
     raise MissingFeature(missing.feature, found=missing.found, remedy=remedy)
+
+
+def installed() -> list[Kind]:
+    """Return the guests that are to be had here, the better ones first."""
+    return [kind for kind in MACHINES if _is_installed(kind)]
+
+
+def _check(kind: Kind, needed: set[str]) -> None:
+    """Refuse what a guest is known to lack before it is started.
+
+    Raises:
+        MissingFeature: it lacks something.
+    """
+    for feature in sorted(needed & LACKS[kind]):
+        others = [each for each in MACHINES if feature not in LACKS[each]]
+        raise MissingFeature(
+            feature,
+            found=f"the {kind} guest has none",
+            remedy=" or ".join(f"--kernel {each}" for each in ("host", *others)),
+        )
 
 
 def _missing(needed: Iterable[str]) -> MissingFeature | None:
     """What this kernel lacks."""
+    if not (is_root() or is_inside()):
+        return why_no_user_namespace()
     if not needed:
         return None
     from labkit.kernel.features import require

@@ -122,15 +122,16 @@ class _Guest:
             script.chmod(0o700)
             console = stack.enter_context((self._folder / CONSOLE).open("wb"))
             command = self._machine.command(self._folder, script)
+            argv, end = contained(command)
             self._process = subprocess.Popen(
-                contained(command),
+                argv,
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=console,
                 start_new_session=True,  # the terminal's Ctrl-C is for us to hand on
             )
             stack.callback(self._process.wait)
-            stack.callback(os.killpg, self._process.pid, signal.SIGKILL)
+            stack.callback(self._process.send_signal, end)
             self._ended = os.pidfd_open(self._process.pid)
             stack.callback(os.close, self._ended)
             self._changes = _watch(self._folder)
