@@ -21,6 +21,8 @@ from labkit.semantics.deviations import Deviation, unseen
 from labkit.semantics.flows import Flow, Seen
 from labkit.semantics.traits import Trait, traits_of
 
+Traits = frozenset[Trait]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probed:
@@ -80,7 +82,7 @@ class Comparison:
     """What else differs for these Services, though no flow shows it."""
     homes: Mapping[str, str] = field(default_factory=dict)
     """Nodes by pod."""
-    traits: frozenset[Trait] = frozenset()
+    traits: Traits = frozenset()
     """Those of ``before``: they tell which of the two a deviation is about."""
 
     @property
@@ -122,7 +124,7 @@ def compare(cluster: Cluster, before: Probed, after: Probed) -> Comparison:
             f"the flow tables of {before.table.scenario} and {after.table.scenario} have no flow "
             "in common; compare tables of one scenario"
         )
-    judge = _Judge(cluster, before.table.dataplane, after.table.dataplane)
+    traits = traits_of(before.table.dataplane), traits_of(after.table.dataplane)
     pairs = ((first[key], last[key]) for key in common)
     return Comparison(
         scenario=after.table.scenario,
@@ -131,70 +133,82 @@ def compare(cluster: Cluster, before: Probed, after: Probed) -> Comparison:
         services=len({row.service for row in first.values() if row.service}),
         compared=len(common),
         differences=tuple(
-            Difference(before=one, after=other, reason=judge.reason(one, other))
+            Difference(before=one, after=other, reason=_reason(cluster, one, other, traits))
             for one, other in pairs
-            if judge.differ(one, other)
+            if _differ(cluster, one, other)
         ),
         health=tuple(_health(before.table, after.table)),
         only_before=tuple(row for key, row in first.items() if key not in last),
         only_after=tuple(row for key, row in last.items() if key not in first),
-        unseen=unseen(
-            cluster, traits_of(before.table.dataplane) ^ traits_of(after.table.dataplane)
-        ),
+        unseen=unseen(cluster, traits[0] ^ traits[1]),
         homes={pod.name: pod.node for pod in cluster.pods},
-        traits=traits_of(before.table.dataplane),
+        traits=traits[0],
     )
 
 
-class _Judge:
-    """Tells differences between two data planes, and names them."""
+def _differ(cluster: Cluster, before: FlowRow, after: FlowRow) -> bool:
+    """Whether more differs than chance explains."""
+    one, other = seen_of(before), seen_of(after)
+    service = _service(cluster, before)
+    held = service is not None and service.affinity_timeout_s is not None
+    if held and before.via != Via.POD_IP and one.backends != other.backends:
+        return one.outcomes != other.outcomes or len(one.backends) != len(other.backends)
+    return one != other
 
-    def __init__(self, cluster: Cluster, before: str, after: str) -> None:
-        self._cluster = cluster
-        self._before = traits_of(before)
-        self._after = traits_of(after)
 
-    def differ(self, before: FlowRow, after: FlowRow) -> bool:
-        """Whether more differs than chance explains."""
-        one, other = _seen(before), _seen(after)
-        service = self._service(before)
-        held = service is not None and service.affinity_timeout_s is not None
-        if held and before.via != Via.POD_IP and one.backends != other.backends:
-            counts = (len(one.backends), len(other.backends))
-            return one.outcomes != other.outcomes or counts[0] != counts[1]
-        return one != other
+def _reason(
+    cluster: Cluster, before: FlowRow, after: FlowRow, traits: tuple[Traits, Traits]
+) -> Reason:
+    """Why a flow differs between data planes with these traits."""
+    flow = flow_of(cluster, before)
+    if flow is None:
+        return Reason()
+    first, last = traits
+    return reason(
+        cluster,
+        flow,
+        Side(traits=first, seen=seen_of(before)),
+        Side(traits=last, seen=seen_of(after)),
+    )
 
-    def reason(self, before: FlowRow, after: FlowRow) -> Reason:
-        """Why a flow differs."""
-        flow = self._flow(before)
-        if flow is None:
-            return Reason()
-        return reason(
-            self._cluster,
-            flow,
-            Side(traits=self._before, seen=_seen(before)),
-            Side(traits=self._after, seen=_seen(after)),
-        )
 
-    def _service(self, row: FlowRow) -> Service | None:
-        namespace, _slash, name = row.service.partition("/")
-        return self._cluster.service_by_key.get(ObjectName(namespace, name))
+def flow_of(cluster: Cluster, row: FlowRow) -> Flow | None:
+    """Return the question that a row answers; None where no data plane has a say.
 
-    def _flow(self, row: FlowRow) -> Flow | None:
-        """The question that a row answers; None where no data plane has a say."""
-        service = self._service(row)
-        via = None if row.via is None else _VIAS.get(row.via)
-        if service is None or via is None:
-            return None
-        return Flow(
-            source=row.source,
-            service=service,
-            port=_port(service, row),
-            via=via,
-            node=self._cluster.node_by_name.get(row.node or ""),
-            address=_address(row.address),
-            protocol=row.protocol,
-        )
+    Raises:
+        UsageError: the row's address is none.
+    """
+    service = _service(cluster, row)
+    via = None if row.via is None else _VIAS.get(row.via)
+    if service is None or via is None:
+        return None
+    return Flow(
+        source=row.source,
+        service=service,
+        port=_port(service, row),
+        via=via,
+        node=cluster.node_by_name.get(row.node or ""),
+        address=_address(row.address),
+        protocol=row.protocol,
+    )
+
+
+def seen_of(row: FlowRow) -> Seen:
+    """Return what a row saw, without counts.
+
+    Raises:
+        UsageError: an address that a pod saw is none.
+    """
+    return Seen(
+        outcomes=frozenset(row.outcomes or (row.outcome,)),
+        backends=frozenset(row.backends),
+        sources=frozenset(map(_address, row.sources_seen)),
+    )
+
+
+def _service(cluster: Cluster, row: FlowRow) -> Service | None:
+    namespace, _slash, name = row.service.partition("/")
+    return cluster.service_by_key.get(ObjectName(namespace, name))
 
 
 def _port(service: Service, row: FlowRow) -> ServicePort | None:
@@ -204,14 +218,6 @@ def _port(service: Service, row: FlowRow) -> ServicePort | None:
         if (port.protocol, number) == (row.protocol, row.dport):
             return port
     return None
-
-
-def _seen(row: FlowRow) -> Seen:
-    return Seen(
-        outcomes=frozenset(row.outcomes or (row.outcome,)),
-        backends=frozenset(row.backends),
-        sources=frozenset(map(_address, row.sources_seen)),
-    )
 
 
 def _by_key(table: FlowTable) -> Mapping[_Key, FlowRow]:

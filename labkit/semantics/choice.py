@@ -49,7 +49,9 @@ def _choose(
     if flow.via == "ClusterIP":
         return _internal(cluster, service, came, endpoints, traits)
     if flow.via == "LoadBalancer" and service.source_ranges:
-        guarded = endpoints.has_any or Trait.RANGES_NEED_ENDPOINTS not in traits
+        needs = {Trait.RANGES_NEED_ENDPOINTS}
+        needs |= {Trait.OWN_RANGES_NEED_ENDPOINTS} if came.own else set()
+        guarded = endpoints.has_any or not needs & traits
         if guarded and not _is_let_in(service, came, traits):
             return Choice(otherwise=TIMED_OUT)
     goes = came.own and flow.via != "NodePort" and Trait.LETS_OWN_CALLS_GO in traits

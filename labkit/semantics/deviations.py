@@ -168,6 +168,15 @@ SEEN: Final = (
         winning="Nothing: nobody who was kept out is let in.",
     ),
     Deviation(
+        trait=Trait.OWN_RANGES_NEED_ENDPOINTS,
+        sentence="While a Service has no endpoint, {having} refuses a node's own call to its load "
+        "balancer address; {lacking} drops it if loadBalancerSourceRanges keep the node out.",
+        source="pkg/proxy/ipvs/proxier.go, writeIptablesRules (KUBE-IPVS-OUT-FILTER asks for "
+        "a connection that IPVS has made)",
+        losing="Nothing: nobody who was let in is kept out.",
+        winning="Nothing: nobody who was kept out is let in.",
+    ),
+    Deviation(
         trait=Trait.LETS_OWN_CALLS_GO,
         sentence="{lacking} refuses a node's own call to an external address of a Service without "
         "endpoints; {having} lets it pass to whoever has the address: the caller waits.",

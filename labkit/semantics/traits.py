@@ -42,6 +42,8 @@ class Trait(StrEnum):
     """0.0.0.0/0 among loadBalancerSourceRanges lets nobody in."""
     RANGES_NEED_ENDPOINTS = "source-ranges-need-endpoints"
     """loadBalancerSourceRanges guard nothing while a Service has no endpoint."""
+    OWN_RANGES_NEED_ENDPOINTS = "source-ranges-need-endpoints-for-nodes"
+    """The same, but only for calls by a node itself."""
     LETS_OWN_CALLS_GO = "own-external-calls-not-refused"
     """A node's own call to an external address without endpoints is not refused, but leaves."""
     DROPS_ANYWHERE = "empty-node-ports-drop-anywhere"
@@ -79,6 +81,7 @@ TRAITS: Final[Mapping[str, frozenset[Trait]]] = {
             Trait.REFUSES_CLUSTER_IP_PORTS,
             Trait.REFUSES_EXTERNAL_PORTS,
             Trait.SKIPS_ANY_RANGE,
+            Trait.OWN_RANGES_NEED_ENDPOINTS,
             Trait.ANSWERS_PING,
             Trait.AFFINITY_PER_ADDRESS,
             Trait.SCHEDULES,
