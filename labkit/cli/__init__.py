@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "rules": "the rules of each node as text; no root needed",
     "run": "build each scenario, check it, report, gone",
     "schema": "JSON Schema of scenario files, for editors",
+    "test": "pytest, in a guest kernel if asked",
 }
 
 

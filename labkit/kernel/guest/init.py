@@ -85,6 +85,10 @@ def _run(request: Request) -> NoReturn:
     sys.path[:] = request.path
     module, *arguments = request.argv
     sys.argv = [module, *arguments]
+    if module != "labkit":
+        # pytest warns of plugins that were imported before it.
+        for name in [each for each in sys.modules if each.partition(".")[0] == "labkit"]:
+            del sys.modules[name]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
     sys.exit(0)
 
