@@ -14,8 +14,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import TracebackType
 from typing import Final
 
+ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType]
 PREFIX: Final = "labkit-guest-"
 
 
@@ -27,7 +29,7 @@ def exchange_folder() -> Iterator[Path]:
     try:
         yield folder
     finally:
-        shutil.rmtree(folder)
+        _remove(folder)
         os.close(lock)
 
 
@@ -47,7 +49,7 @@ def _remove_unused() -> None:
                 continue
             lock = _lock(folder)
             if lock is not None:
-                shutil.rmtree(folder)
+                _remove(folder)
                 os.close(lock)
 
 
@@ -63,3 +65,13 @@ def _lock(folder: Path) -> int | None:
             return descriptor
     os.close(descriptor)
     return None
+
+
+def _remove(folder: Path) -> None:
+    """Remove all of it; a kernel that is ending may remove files of its own there meanwhile."""
+
+    def failed(_function: object, _path: str, error: ExceptionInfo) -> None:
+        if not isinstance(error[1], FileNotFoundError):
+            raise error[1]
+
+    shutil.rmtree(folder, onerror=failed)
