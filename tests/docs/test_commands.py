@@ -36,7 +36,8 @@ def shown_commands() -> list[tuple[str, str]]:
 def test_a_shown_command_works(page: str, shown: str, tmp_path: Path) -> None:
     program, *arguments = shlex.split(shown)
     shutil.copytree(ROOT / "scenarios", tmp_path / "scenarios")
-    (tmp_path / "bench").symlink_to(ROOT / "bench")
+    for folder in ("bench", "tests"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
     if program == "make":
         # `make test` would run this very test: that its recipe can be made is what is asked here.
         command = ["make", "--dry-run", "--directory", str(ROOT), *arguments]
