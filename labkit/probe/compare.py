@@ -19,6 +19,7 @@ from labkit.semantics import flows as semantics
 from labkit.semantics.causes import Reason, Side, reason
 from labkit.semantics.deviations import Deviation, unseen
 from labkit.semantics.flows import Flow, Seen
+from labkit.semantics.predict import predict
 from labkit.semantics.traits import Trait, traits_of
 
 Traits = frozenset[Trait]
@@ -135,7 +136,7 @@ def compare(cluster: Cluster, before: Probed, after: Probed) -> Comparison:
         differences=tuple(
             Difference(before=one, after=other, reason=_reason(cluster, one, other, traits))
             for one, other in pairs
-            if _differ(cluster, one, other)
+            if _differ(cluster, one, other, traits)
         ),
         health=tuple(_health(before.table, after.table)),
         only_before=tuple(row for key, row in first.items() if key not in last),
@@ -146,14 +147,26 @@ def compare(cluster: Cluster, before: Probed, after: Probed) -> Comparison:
     )
 
 
-def _differ(cluster: Cluster, before: FlowRow, after: FlowRow) -> bool:
+def _differ(
+    cluster: Cluster, before: FlowRow, after: FlowRow, traits: tuple[Traits, Traits]
+) -> bool:
     """Whether more differs than chance explains."""
     one, other = seen_of(before), seen_of(after)
     service = _service(cluster, before)
     held = service is not None and service.affinity_timeout_s is not None
     if held and before.via != Via.POD_IP and one.backends != other.backends:
-        return one.outcomes != other.outcomes or len(one.backends) != len(other.backends)
+        several = len(one.backends) != len(other.backends) and not _moves(cluster, before, traits)
+        return one.outcomes != other.outcomes or several
     return one != other
+
+
+def _moves(cluster: Cluster, row: FlowRow, traits: tuple[Traits, Traits]) -> bool:
+    """Whether either data plane can move a source that session affinity holds."""
+    flow = flow_of(cluster, row)
+    if flow is None:
+        return False
+    predictions = [predict(cluster, flow, each) for each in traits]
+    return all(each is not None and each.moves for each in predictions)
 
 
 def _reason(

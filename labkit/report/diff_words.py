@@ -142,6 +142,7 @@ def unseen_causes(comparisons: Sequence[Comparison]) -> tuple[Cause, ...]:
         )
         for found in comparisons
         for each in found.unseen
+        if each not in found.causes
     ]
     return tuple(dict.fromkeys(causes))
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Final
 
-from labkit.cluster.lookup import LOCALHOST, own_node
+from labkit.cluster.lookup import own_node
 from labkit.cluster.model import (
     Client,
     Cluster,
@@ -85,7 +85,7 @@ def way_of_router(cluster: Cluster, to: IPv4Address) -> Node | None:
 
 def _from_node(cluster: Cluster, node: Node, flow: Flow) -> Arrival:
     if flow.node is None or flow.node == node:
-        source = LOCALHOST if flow.address.is_loopback else node.address
+        source = flow.address if flow.via == "NodePort" else node.address
         return Arrival(node=node, source=source, own=True)
     source = leaving_address(cluster, node, flow.address)
     return Arrival(node=flow.node, source=source, interface=_entry(cluster, source))

@@ -37,7 +37,13 @@ def choose(
 ) -> Choice:
     """Return what the rules of the node that a flow came to decide."""
     found = _choose(cluster, flow, port, came, traits)
-    return replace(found, knows_hairpins=Trait.HAIRPIN_ANYWHERE in traits)
+    bound = came.own and flow.via != "NodePort" and Trait.VIP_IS_OWN_SOURCE in traits
+    return replace(
+        found,
+        # Of an address that a node has, it calls from that very address.
+        source=flow.address if bound else None,
+        knows_hairpins=Trait.HAIRPIN_ANYWHERE in traits,
+    )
 
 
 def _choose(
@@ -87,13 +93,10 @@ def _external_local(
     if inside and Trait.OWN_ENDPOINTS_FIRST not in traits:
         used = endpoints.cluster
     keeps = Trait.NODE_PORT_IS_OWN_SOURCE if flow.via == "NodePort" else Trait.VIP_IS_OWN_SOURCE
-    unmasked = came.own and keeps in traits
     return Choice(
         endpoints=used,
         otherwise=_without_endpoints(endpoints, traits),
-        masquerade=came.own and not unmasked,
-        # Of an address of its own, a node calls from that very address.
-        source=flow.address if unmasked else None,
+        masquerade=came.own and keeps not in traits,
     )
 
 

@@ -205,8 +205,21 @@ SEEN: Final = (
         losing="Let pods call the ClusterIP, or the NodePort of their own node.",
         winning="Nothing: calls that timed out begin to work.",
     ),
+    Deviation(
+        trait=Trait.AFFINITY_PER_ADDRESS,
+        sentence="Under {having} session affinity holds for each address of a Service by itself: "
+        "a client can meet one pod by the ClusterIP and another by a NodePort. Under {lacking} it "
+        "holds for all addresses of a Service port together: where they have different policies, "
+        "a call to one can move the client to another pod for all.",
+        source="https://github.com/kubernetes/kubernetes/issues/103000; "
+        "pkg/proxy/ipvs/proxier.go, syncService",
+        losing="Nothing: clients that use one address see no difference. Sessions that are alive "
+        "when the node changes are not carried over.",
+        winning="Let a client use one address of a Service. Sessions that are alive when the node "
+        "changes are not carried over.",
+    ),
 )
-"""Those that a flow shows."""
+"""Those that flows show."""
 UNSEEN: Final = (
     Deviation(
         trait=Trait.ANSWERS_PING,
@@ -215,18 +228,6 @@ UNSEEN: Final = (
         source="pkg/proxy/ipvs/README.md (kube-ipvs0)",
         losing="Let health checks that ping an address of a Service connect to its port instead.",
         winning="Take no answer to a ping for a sign that a Service works.",
-    ),
-    Deviation(
-        trait=Trait.AFFINITY_PER_ADDRESS,
-        sentence="Under {having} session affinity holds for each address of a Service by itself "
-        "(one virtual server each); under {lacking} for all addresses of a Service port "
-        "together: a client can meet one pod by the ClusterIP and another by a NodePort.",
-        source="https://github.com/kubernetes/kubernetes/issues/103000; "
-        "pkg/proxy/ipvs/proxier.go, syncService",
-        losing="Nothing: clients that use one address see no difference. Sessions that are alive "
-        "when the node changes are not carried over.",
-        winning="Let a client use one address of a Service. Sessions that are alive when the node "
-        "changes are not carried over.",
     ),
     Deviation(
         trait=Trait.SCHEDULES,
@@ -238,12 +239,12 @@ UNSEEN: Final = (
         winning="Nothing.",
     ),
 )
-"""Those that no flow shows: they are of the kernel, of several flows together, or of shares."""
+"""Those that no flow shows: of other packets, or of shares."""
 BY_TRAIT: Final[Mapping[Trait, Deviation]] = {each.trait: each for each in (*SEEN, *UNSEEN)}
 
 
 def unseen(cluster: Cluster, apart: Set[Trait]) -> tuple[Deviation, ...]:
-    """Return what differs for this cluster though no flow shows it.
+    """Return what differs for this cluster though no flow need show it.
 
     Args:
         cluster: whose Services.
@@ -251,9 +252,11 @@ def unseen(cluster: Cluster, apart: Set[Trait]) -> tuple[Deviation, ...]:
     """
     proxied = [service for service in cluster.services if is_proxied(service)]
     sticky = any(service.affinity_timeout_s is not None for service in proxied)
-    told = {Trait.AFFINITY_PER_ADDRESS: sticky}
+    matters = {
+        Trait.AFFINITY_PER_ADDRESS: sticky,
+        **{each.trait: bool(proxied) for each in UNSEEN},
+    }
+    served = Trait.SERVES not in apart
     return tuple(
-        each
-        for each in UNSEEN
-        if each.trait in apart and Trait.SERVES not in apart and told.get(each.trait, bool(proxied))
+        BY_TRAIT[trait] for trait, here in matters.items() if here and served and trait in apart
     )

@@ -8,13 +8,14 @@ from typing import Final, Literal
 
 from labkit.cluster.model import Node, Protocol, Service, ServicePort
 
-Outcome = Literal["connected", "refused", "timeout"]
+Outcome = Literal["connected", "refused", "timeout", "unreachable"]
 """The flow table's words for what rules can make of an attempt."""
 Via = Literal["ClusterIP", "NodePort", "ExternalIP", "LoadBalancer"]
 
 CONNECTED: Final = "connected"
 REFUSED: Final = "refused"
 TIMED_OUT: Final = "timeout"
+UNREACHABLE: Final = "unreachable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +54,8 @@ class Prediction:
     deliveries: frozenset[Delivery]
     held: bool = False
     """Whether session affinity holds the source to one of them, which one is left to chance."""
+    moves: bool = False
+    """Whether calls to another address of the Service can move the source to another one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +69,9 @@ class Seen:
 
 def fits(prediction: Prediction, seen: Seen) -> bool:
     """Whether what was seen is what was predicted: no less and no more."""
+    if prediction.moves:
+        used = {each for each in prediction.deliveries if each.backend in {*seen.backends, None}}
+        return _fits(frozenset(used), seen)
     if prediction.held:
         return any(_fits(frozenset({each}), seen) for each in prediction.deliveries)
     return _fits(prediction.deliveries, seen)

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from labkit.cluster.model import Cluster
-from labkit.cluster.topology import categorize, is_proxied, load_balancer_ips
-from labkit.semantics.arrival import Arrival, arrival
+from labkit.cluster.topology import (
+    categorize,
+    is_externally_accessible,
+    is_proxied,
+    load_balancer_ips,
+)
+from labkit.semantics.arrival import Arrival, arrival, is_hidden, way_of_router
 from labkit.semantics.choice import choose
 from labkit.semantics.delivery import deliver
-from labkit.semantics.flows import REFUSED, TIMED_OUT, Delivery, Flow, Outcome, Prediction
+from labkit.semantics.flows import (
+    REFUSED,
+    TIMED_OUT,
+    UNREACHABLE,
+    Delivery,
+    Flow,
+    Outcome,
+    Prediction,
+)
 from labkit.semantics.node_ports import is_served
 from labkit.semantics.traits import Trait
 
@@ -27,7 +40,18 @@ def predict(cluster: Cluster, flow: Flow, traits: frozenset[Trait]) -> Predictio
     found = [deliver(cluster, flow, came, choice, each) for each in choice.endpoints]
     known = frozenset(each for each in found if each is not None)
     held = flow.service.affinity_timeout_s is not None
-    return None if None in found else Prediction(deliveries=known, held=held)
+    moves = held and Trait.AFFINITY_PER_ADDRESS not in traits and _has_two_policies(flow)
+    return None if None in found else Prediction(deliveries=known, held=held, moves=moves)
+
+
+def _has_two_policies(flow: Flow) -> bool:
+    """Whether other addresses of the Service can lead to other endpoints.
+
+    A source that is held to an endpoint by one of them is held to it by all.
+    """
+    service, port = flow.service, flow.port
+    outside = port is not None and is_externally_accessible(service, port)
+    return outside and service.internal_policy_local != service.external_policy_local
 
 
 def _all(outcome: Outcome) -> Prediction:
@@ -48,12 +72,29 @@ def _unserved(cluster: Cluster, flow: Flow, came: Arrival, traits: frozenset[Tra
     if flow.via == "NodePort":
         drops = Trait.DROPS_ANYWHERE in traits and _is_elsewhere(cluster, flow, came)
         return TIMED_OUT if drops else REFUSED
-    if flow.port is not None or Trait.SERVES not in traits or not is_proxied(flow.service):
-        return TIMED_OUT
+    refuses = flow.port is None and _refuses_ports(flow, traits)
+    return REFUSED if refuses else _wanders(cluster, flow, came)
+
+
+def _refuses_ports(flow: Flow, traits: frozenset[Trait]) -> bool:
+    """Whether ports of this address that no Service has are refused."""
+    if Trait.SERVES not in traits or not is_proxied(flow.service):
+        return False
     if flow.via == "ClusterIP":
-        return REFUSED if Trait.REFUSES_CLUSTER_IP_PORTS in traits else TIMED_OUT
-    held = flow.via == "ExternalIP" or flow.address in load_balancer_ips(flow.service)
-    return REFUSED if held and Trait.REFUSES_EXTERNAL_PORTS in traits else TIMED_OUT
+        return Trait.REFUSES_CLUSTER_IP_PORTS in traits
+    served = flow.via == "ExternalIP" or flow.address in load_balancer_ips(flow.service)
+    return served and Trait.REFUSES_EXTERNAL_PORTS in traits
+
+
+def _wanders(cluster: Cluster, flow: Flow, came: Arrival) -> Outcome:
+    """What becomes of a packet that the node sends on to the LAN's router.
+
+    That drops it, or sends it to a node, which sends it to the router: until its time to live ends,
+    or until it comes back to the node whose address it has for its source.
+    """
+    node = way_of_router(cluster, flow.address)
+    hidden = came.own or is_hidden(cluster, came.source, flow.address)
+    return TIMED_OUT if node is None or (node == came.node and hidden) else UNREACHABLE
 
 
 def _is_elsewhere(cluster: Cluster, flow: Flow, came: Arrival) -> bool:
