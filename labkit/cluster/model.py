@@ -337,6 +337,13 @@ class Cluster:
         """Services by namespace and name."""
         return {service.key: service for service in self.services}
 
+    @cached_property
+    def host_addresses(self) -> frozenset[IPv4Address]:
+        """Addresses of nodes on the LAN, of clients and of pods."""
+        nodes = (node.address for node in self.nodes)
+        clients = (client.address for client in self.clients)
+        return frozenset((*nodes, *clients, *(pod.address for pod in self.pods)))
+
     def pods_on(self, node: str) -> tuple[Pod, ...]:
         """Pods of one node, in scenario order."""
         return tuple(pod for pod in self.pods if pod.node == node)
