@@ -54,20 +54,29 @@ def reason(cluster: Cluster, flow: Flow, before: Side, after: Side) -> Reason:
 def _causes(cluster: Cluster, flow: Flow, before: Traits, after: Traits) -> tuple[Deviation, ...]:
     """The fewest traits that make one data plane do what the other does.
 
-    Some would do nothing but for others, so both are tried: what one lacks to be like the other,
-    and what the other has too much.
+    What explains both ways, how each would come to do what the other does, goes before what
+    explains one: traits can mask each other.
     """
     differing = before ^ after
     if Trait.SERVES in differing:
         # Where nothing is served, nothing else can be told apart.
         return (BY_TRAIT[Trait.SERVES],)
-    ordered = [each.trait for each in SEEN if each.trait in differing]
     wanted = predict(cluster, flow, before), predict(cluster, flow, after)
     if wanted[0] == wanted[1]:
         return ()
+    ordered = [each.trait for each in SEEN if each.trait in differing]
     for count in range(1, len(ordered) + 1):
+        either: Traits | None = None
         for chosen in map(frozenset, combinations(ordered, count)):
-            found = predict(cluster, flow, after ^ chosen), predict(cluster, flow, before ^ chosen)
-            if found[0] == wanted[0] or found[1] == wanted[1]:
-                return tuple(BY_TRAIT[trait] for trait in ordered if trait in chosen)
+            as_after = predict(cluster, flow, before ^ chosen) == wanted[1]
+            as_before = predict(cluster, flow, after ^ chosen) == wanted[0]
+            if as_after and as_before:
+                return _named(chosen)
+            either = either or (chosen if as_after or as_before else None)
+        if either:
+            return _named(either)
     return ()
+
+
+def _named(traits: Traits) -> tuple[Deviation, ...]:
+    return tuple(each for each in SEEN if each.trait in traits)

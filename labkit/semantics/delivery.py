@@ -63,7 +63,8 @@ def _returns(cluster: Cluster, flow: Flow, came: Arrival, source: IPv4Address) -
     if came.own:
         # Every node has a Service's address that is bound: the answer stays where the pod is.
         return flow.via == "NodePort" or source != flow.address
-    return any(pod.address == source for pod in cluster.pods_on(came.node.name))
+    pod = cluster.pod_by_name.get(flow.source)
+    return pod is not None and pod.address == source and pod.node == came.node.name
 
 
 def _listens(pod: Pod, number: int, protocol: Protocol) -> bool:

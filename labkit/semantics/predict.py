@@ -110,9 +110,4 @@ def _is_beyond(cluster: Cluster, flow: Flow) -> bool:
     """Whether more than rules decides: an external address that some host has takes packets in."""
     if flow.via == "NodePort":
         return flow.node is None
-    addresses = (
-        *(node.address for node in cluster.nodes),
-        *(client.address for client in cluster.clients),
-        *(pod.address for pod in cluster.pods),
-    )
-    return flow.address in addresses
+    return flow.address in cluster.host_addresses
