@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from labkit.cli.ending import end_at_once_on_interrupt
-from labkit.cli.kernels import spread
-from labkit.cli.options import Output, lab_options, prepare, write
-from labkit.cli.progress import progress
+from labkit.cli.labs import everywhere, load_scenarios, requests_for, tell_logs
+from labkit.cli.options import LabOptions, Output, lab_options, sources_option, write
 from labkit.errors import UsageError
 from labkit.report import DIFF_FORMATS
 
 if TYPE_CHECKING:
-    from labkit.lab.diff import Request
-    from labkit.probe.compare import Comparison, Probed
+    from labkit.probe.compare import Comparison
+
+LABS_AT_A_TIME: Final = 4
+"""Most of a lab's time is waiting for answers that do not come."""
 
 
 @click.command()
@@ -33,27 +34,13 @@ if TYPE_CHECKING:
     help="Compare two flow tables that `labkit matrix -o json` has saved of FILE, and probe "
     "nothing. Needs no root and no kernel.",
 )
-@click.option(
-    "--from",
-    "sources",
-    metavar="NAME[,NAME]|all",
-    help="Sources: names of clients, nodes and pods, or all. Default: every client, every node "
-    "and, per Service and node, one endpoint pod and one other.",
-)
+@sources_option
 @lab_options
 def command(
     paths: tuple[Path, ...],
     tables: tuple[Path, Path] | None,
     sources: str | None,
-    outputs: tuple[Output, ...],
-    dataplane: str | None,
-    iptables: Literal["nft", "legacy"] | None,
-    kernel: str,
-    rootless: bool,  # noqa: FBT001 - click calls it by keyword
-    attempts: int | None,
-    seed: int,
-    verbose: bool,  # noqa: FBT001, ARG001
-    quiet: bool,  # noqa: FBT001
+    options: LabOptions,
 ) -> int:
     """Say which flows change under another data plane, why, and what to do before moving.
 
@@ -65,42 +52,32 @@ def command(
     labkit diff cluster.yaml --dataplane iptables,nftables -o markdown=migration.md
     labkit diff cluster.yaml --tables before.json after.json
     """  # noqa: D301
-    _check_formats(outputs)
+    _check_formats(options.outputs)
     from labkit.report import render_comparisons
 
     if tables:
-        if dataplane:
+        if options.dataplane:
             raise UsageError("--tables say themselves under which data plane they were made")
         found = _of_tables(paths, tables)
     else:
-        from labkit.lab.diff import check_dataplanes
-
-        planes = _names(dataplane or "")
-        check_dataplanes(planes)
-        prepare(rootless=rootless)
-        from labkit.lab.diff import comparisons, probe, requests
-        from labkit.lab.runs import scenario_files
-        from labkit.manifest.load import load_each
-
-        asked = requests(
-            load_each(scenario_files(paths)),
-            planes,
-            sources=None if sources is None else _names(sources),
-            iptables=iptables,
-            attempts=attempts,
-            seed=seed,
-        )
-
-        def here(mine: Sequence[Request]) -> list[Probed]:
-            end_at_once_on_interrupt()
-            with progress(f"{len(mine)} labs", quiet=quiet):
-                return [probe(request) for request in mine]
-
-        probed = spread(asked, lambda each: each.dataplane, here, kernel=kernel, outputs=outputs)
-        found = comparisons(asked, probed)
-    write(outputs, lambda fmt, paper: render_comparisons(found, fmt, **paper._asdict()))
+        found = _of_labs(paths, sources, options)
+    write(options.outputs, lambda fmt, paper: render_comparisons(found, fmt, **paper._asdict()))
     sys.stdout.flush()
     return 0 if all(each.passed for each in found) else 1
+
+
+def _of_labs(paths: Sequence[Path], sources: str | None, options: LabOptions) -> list[Comparison]:
+    from labkit.lab.diff import check_dataplanes, comparisons
+
+    planes = [name for name in map(str.strip, (options.dataplane or "").split(",")) if name]
+    check_dataplanes(planes)
+    asked = requests_for(load_scenarios(paths, options), planes, options, sources=sources)
+    from labkit.lab.runs import probe_all
+
+    probed = everywhere(asked, partial(probe_all, jobs=LABS_AT_A_TIME), options)
+    for each in probed:
+        tell_logs(each.table.scenario, each.logs, options)
+    return comparisons(asked, [each.table for each in probed])
 
 
 def _of_tables(paths: Sequence[Path], tables: tuple[Path, Path]) -> list[Comparison]:
@@ -122,7 +99,3 @@ def _check_formats(outputs: Sequence[Output]) -> None:
         if output.format not in DIFF_FORMATS:
             known = ", ".join(DIFF_FORMATS)
             raise UsageError(f"-o {output.format} is no format of this report; there are: {known}")
-
-
-def _names(text: str) -> list[str]:
-    return [name for name in map(str.strip, text.split(",")) if name]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
 from pathlib import Path
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, Literal, NamedTuple, TypeVar
 
 import click
 
@@ -14,7 +16,7 @@ from labkit.errors import MissingFeature, UsageError
 from labkit.manifest.kinds import DATAPLANES
 from labkit.report import FORMATS
 
-F = TypeVar("F", bound=Callable[..., object])
+R = TypeVar("R")
 
 GUESTS: Final = ("uml", "qemu")
 KERNELS: Final = ("auto", "host", *GUESTS)
@@ -102,6 +104,13 @@ iptables_option = click.option(
     type=click.Choice(["nft", "legacy"]),
     help="Which iptables to use, instead of the one that the kernel has.",
 )
+sources_option = click.option(
+    "--from",
+    "sources",
+    metavar="NAME[,NAME]|all",
+    help="Sources: names of clients, nodes and pods, or all. Default: every client, every node "
+    "and, per Service and node, one endpoint pod and one other.",
+)
 rules_option = click.option(
     "--rules",
     "rules",
@@ -135,21 +144,46 @@ verbose_option = click.option(
 )
 
 
-def lab_options(command: F) -> F:
-    """Add the options of every command that builds a lab."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabOptions:
+    """What every command that builds labs can be asked for."""
+
+    outputs: tuple[Output, ...]
+    dataplane: str | None
+    iptables: Literal["nft", "legacy"] | None
+    kernel: str
+    rules: tuple[tuple[str, Path], ...]
+    only_services: bool
+    rootless: bool
+    attempts: int | None
+    seed: int
+    verbose: bool
+    quiet: bool
+
+
+def lab_options(command: Callable[..., R]) -> Callable[..., R]:
+    """Add the options of every command that builds labs; it gets them as one ``options``."""
+
+    @wraps(command)
+    def bundled(**given: object) -> R:
+        mine = {field.name: given.pop(field.name) for field in fields(LabOptions)}
+        return command(options=LabOptions(**mine), **given)  # type: ignore[arg-type]  # click's
+
     for option in (
         quiet_option,
         verbose_option,
         seed_option,
         attempts_option,
         rootless_option,
+        only_services_option,
+        rules_option,
         kernel_option,
         iptables_option,
         dataplane_option,
         output_option,
     ):
-        command = option(command)
-    return command
+        bundled = option(bundled)
+    return bundled
 
 
 def dataplanes(text: str | None) -> tuple[str | None, ...]:

@@ -7,34 +7,18 @@ file. Comparing them is pure (`labkit.probe.compare`).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from labkit.cluster.build import build_cluster
-from labkit.dataplane.iptables.apply import Backend
 from labkit.errors import UsageError
-from labkit.lab.lab import Lab
-from labkit.lab.runs import RULES_SOURCE
-from labkit.manifest.kinds import Scenario
+from labkit.lab.runs import Request
 from labkit.probe.compare import Comparison, Probed, compare
-from labkit.probe.table import from_json
+from labkit.probe.table import FlowTable, from_json
 from labkit.semantics.traits import traits_of
 
 AT_LEAST: Final = 2
 NO_RULES: Final = "none"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """A scenario to probe under one data plane, and how."""
-
-    scenario: Scenario
-    dataplane: str
-    sources: Sequence[str] | None = None
-    iptables: Backend | None = None
-    attempts: int | None = None
-    seed: int = 0
 
 
 def check_dataplanes(names: Sequence[str]) -> None:
@@ -53,59 +37,20 @@ def check_dataplanes(names: Sequence[str]) -> None:
         )
 
 
-def requests(
-    scenarios: Sequence[Scenario],
-    dataplanes: Sequence[str],
-    *,
-    sources: Sequence[str] | None = None,
-    iptables: Backend | None = None,
-    attempts: int | None = None,
-    seed: int = 0,
-) -> list[Request]:
-    """Return what has to be probed: every scenario under every data plane, scenario by scenario."""
-    return [
-        Request(
-            scenario=scenario,
-            dataplane=dataplane,
-            sources=sources,
-            iptables=iptables,
-            attempts=attempts,
-            seed=seed,
-        )
-        for scenario in scenarios
-        for dataplane in dataplanes
-    ]
-
-
-def probe(request: Request) -> Probed:
-    """Build a lab on this kernel and return its flow table.
-
-    Raises:
-        LabkitError: the lab cannot be built or probed.
-    """
-    with Lab(
-        request.scenario,
-        dataplane=request.dataplane,
-        iptables=request.iptables,
-        seed=request.seed,
-    ) as lab:
-        table = lab.matrix(request.sources, attempts=request.attempts)
-    return Probed(table=table, rules=NO_RULES if request.dataplane == NO_RULES else RULES_SOURCE)
-
-
-def comparisons(asked: Sequence[Request], found: Sequence[Probed]) -> list[Comparison]:
+def comparisons(asked: Sequence[Request], found: Sequence[FlowTable]) -> list[Comparison]:
     """Compare the first data plane of each scenario with each of the others.
 
     Args:
-        asked: as `requests` returns it.
+        asked: every scenario under every data plane, scenario by scenario.
         found: what was found for each.
     """
     return list(_comparisons(asked, found))
 
 
-def _comparisons(asked: Sequence[Request], found: Sequence[Probed]) -> Iterator[Comparison]:
+def _comparisons(asked: Sequence[Request], found: Sequence[FlowTable]) -> Iterator[Comparison]:
     first: tuple[Request, Probed] | None = None
-    for request, probed in zip(asked, found, strict=True):
+    for request, table in zip(asked, found, strict=True):
+        probed = Probed(table=table, rules=table.rules or NO_RULES)
         if first is None or request.scenario is not first[0].scenario:
             first = (request, probed)
         else:

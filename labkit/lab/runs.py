@@ -8,20 +8,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from labkit.cluster.mapped import in_words
 from labkit.dataplane.iptables.apply import Backend
 from labkit.errors import LabkitError, UsageError
 from labkit.kernel.guest.exchange import kernel_kind
-from labkit.lab.dumps import RENDERED
 from labkit.lab.lab import Lab
 from labkit.manifest.kinds import Scenario
 from labkit.probe.table import FlowTable, Kernel
 from labkit.probe.verdict import CheckResult, ScenarioResult
 
 SUFFIXES: Final = (".yaml", ".yml")
-RULES_SOURCE: Final = RENDERED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +31,8 @@ class Request:
     iptables: Backend | None = None
     rules: Mapping[str, Path] = field(default_factory=dict)
     """Files of real nodes' rules, by node."""
+    sources: Sequence[str] | None = None
+    """Of a flow table, as `Lab.matrix` takes them."""
     seed: int = 0
     attempts: int | None = None
 
@@ -66,6 +66,46 @@ def run_all(requests: Sequence[Request], *, jobs: int) -> list[ScenarioResult]:
         return [run_one(request) for request in requests]
     with ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="labkit run") as pool:
         return list(pool.map(run_one, requests))
+
+
+class Probed(NamedTuple):
+    """A flow table, and what programs in pods printed meanwhile, by ``pod/container``."""
+
+    table: FlowTable
+    logs: dict[str, str]
+
+
+def probe_all(requests: Sequence[Request], *, jobs: int = 1) -> list[Probed]:
+    """Return the flow table of every request, at most ``jobs`` labs at a time.
+
+    Raises:
+        LabkitError: a lab cannot be built or probed.
+    """
+    if jobs == 1 or len(requests) == 1:
+        return [probe(request) for request in requests]
+    with ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="labkit probe") as pool:
+        return list(pool.map(probe, requests))
+
+
+def probe(request: Request) -> Probed:
+    """Build one scenario, probe its flow table, and take it down.
+
+    Raises:
+        LabkitError: the lab cannot be built or probed.
+    """
+    with _lab(request) as lab:
+        table = lab.matrix(request.sources, attempts=request.attempts)
+        return Probed(table, dict(lab.logs()))
+
+
+def _lab(request: Request) -> Lab:
+    return Lab(
+        request.scenario,
+        dataplane=request.dataplane,
+        iptables=request.iptables,
+        rules=request.rules,
+        seed=request.seed,
+    )
 
 
 def run_one(request: Request) -> ScenarioResult:
@@ -103,16 +143,10 @@ def run_one(request: Request) -> ScenarioResult:
         )
 
     try:
-        with Lab(
-            scenario,
-            dataplane=request.dataplane,
-            iptables=request.iptables,
-            rules=request.rules,
-            seed=request.seed,
-        ) as lab:
+        with _lab(request) as lab:
             source, mapped = lab.rules_source, in_words(lab.cluster.mapped)
             if not scenario.checks:
-                table = lab.matrix(attempts=request.attempts)
+                table = lab.matrix(request.sources, attempts=request.attempts)
                 logs.update(lab.logs())
                 return result(table=table)
             checks = lab.check(*scenario.checks, attempts=request.attempts)

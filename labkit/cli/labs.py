@@ -1,0 +1,112 @@
+"""What commands that build labs have in common: files in, requests out, results from everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from labkit.cli.ending import end_at_once_on_interrupt
+from labkit.cli.kernels import spread
+from labkit.cli.options import LabOptions, prepare
+from labkit.cli.progress import progress
+
+if TYPE_CHECKING:
+    from labkit.lab.runs import Request
+    from labkit.manifest.kinds import Scenario
+
+R = TypeVar("R")
+
+
+def load_scenarios(paths: Sequence[Path], options: LabOptions) -> list[Scenario]:
+    """Read the scenarios that files and folders hold; makes namespaces possible first.
+
+    Raises:
+        ManifestError: a file is wrong.
+        UsageError: a folder holds no scenario.
+        MissingFeature: this process may not make namespaces.
+    """
+    prepare(rootless=options.rootless)
+    from labkit.lab.runs import scenario_files
+    from labkit.manifest.load import load_each
+    from labkit.manifest.only_services import only_services
+
+    scenarios = load_each(scenario_files(paths))
+    if options.only_services:
+        scenarios = [only_services(scenario) for scenario in scenarios]
+    if options.verbose:
+        for scenario in scenarios:
+            if scenario.ignored:
+                click.echo(f"{scenario.path}: left out: {', '.join(scenario.ignored)}", err=True)
+    return scenarios
+
+
+def requests_for(
+    scenarios: Sequence[Scenario],
+    dataplanes: Sequence[str | None],
+    options: LabOptions,
+    *,
+    sources: str | None = None,
+) -> list[Request]:
+    """Return what is to be run: every scenario under every data plane, scenario by scenario.
+
+    Args:
+        scenarios: what to run.
+        dataplanes: under what; None for the Lab's own.
+        options: the command's.
+        sources: the option ``--from``.
+    """
+    from labkit.lab.runs import Request
+
+    names = [each for each in map(str.strip, (sources or "").split(",")) if each]
+    return [
+        Request(
+            scenario=scenario,
+            dataplane=plane,
+            iptables=options.iptables,
+            rules=dict(options.rules),
+            sources=names or None,
+            seed=options.seed,
+            attempts=options.attempts,
+        )
+        for scenario in scenarios
+        for plane in dataplanes
+    ]
+
+
+def everywhere(
+    requests: Sequence[Request],
+    work: Callable[[Sequence[Request]], Sequence[R]],
+    options: LabOptions,
+) -> list[R]:
+    """Return the results of ``work`` on all requests, each on a kernel that has what it needs.
+
+    Raises:
+        UsageError: a file of ``--rules`` cannot be read.
+        MissingFeature: no kernel here has what a data plane needs.
+        LabError: a guest died.
+    """
+    from labkit.lab.dumps import needs_of
+
+    def here(mine: Sequence[Request]) -> Sequence[R]:
+        end_at_once_on_interrupt()
+        with progress(f"{len(mine)} labs", quiet=options.quiet):
+            return work(mine)
+
+    return spread(
+        requests,
+        lambda request: request.plane,
+        here,
+        kernel=options.kernel,
+        outputs=options.outputs,
+        also=needs_of(dict(options.rules)),
+    )
+
+
+def tell_logs(scenario: str, logs: Mapping[str, str], options: LabOptions) -> None:
+    """Print what programs in pods wrote, if that was asked for."""
+    if options.verbose:
+        for where, text in logs.items():
+            click.echo(f"--- {scenario}: {where}\n{text}", err=True)
