@@ -10,6 +10,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network
 from typing import Final
 
@@ -33,6 +34,8 @@ WORDS: Final = {
     wire.IPSET_ERR_INVALID_CIDR: "the range's prefix length is not allowed",
 }
 """ipset's own error numbers, which strerror(3) does not know."""
+REMEMBERED: Final = 1 << 16
+"""Messages that are kept: pyroute2 takes long to encode one, and most are the same on every node."""
 _revisions: dict[str, int] = {}
 
 
@@ -71,6 +74,7 @@ def flush(name: str) -> Request:
     return _request(f"flush ipset {name}", wire.IPSET_CMD_FLUSH, name, [])
 
 
+@lru_cache(maxsize=REMEMBERED)
 def add(name: str, element: Element) -> Request:
     """Add an element; one that is there already is refused."""
     what = f"add {element} to ipset {name}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Final
@@ -30,6 +31,9 @@ EVERY_CLIENT_ITSELF: Final = "255.255.255.255"
 MASQUERADE: Final = 0
 PROTOCOLS: Final = {"TCP": 6, "UDP": 17, "SCTP": 132}
 IPV4_HEX_DIGITS: Final = 8
+REMEMBERED: Final = 1 << 16
+"""Messages that are kept: pyroute2 takes 0.13 ms to encode one, and most are the same on every
+node."""
 REMEDY: Final = "modprobe ip_vs, a kernel with CONFIG_IP_VS, or --kernel uml"
 
 
@@ -93,6 +97,7 @@ def flush() -> Command:
     return _command("flush the virtual servers", ipvs.IPVS_CMD_FLUSH, [])
 
 
+@lru_cache(maxsize=REMEMBERED)
 def add_server(
     server: Server, *, scheduler: str, persistent_s: int | None, hash_ports: bool
 ) -> Command:
@@ -114,6 +119,7 @@ def delete_server(server: Server) -> Command:
     return _command(f"delete virtual server {server}", ipvs.IPVS_CMD_DEL_SERVICE, [_key(server)])
 
 
+@lru_cache(maxsize=REMEMBERED)
 def add_real_server(server: Server, ip: IPv4Address, port: int) -> Command:
     """Add a real server by masquerading, with weight 1."""
     wanted = [
