@@ -35,7 +35,7 @@ WORDS: Final = {
 }
 """ipset's own error numbers, which strerror(3) does not know."""
 REMEMBERED: Final = 1 << 16
-"""Messages that are kept: pyroute2 takes long to encode one, and most are the same on every node."""
+"""Messages that are kept: to encode one takes long, and most are the same on every node."""
 _revisions: dict[str, int] = {}
 
 
