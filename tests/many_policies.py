@@ -10,6 +10,8 @@ from labkit.manifest.load import load_objects
 Object = dict[str, object]
 
 CLIENT = "192.168.0.100"
+LOCAL: Mapping[str, object] = {"externalTrafficPolicy": "Local"}
+NOBODY: Mapping[str, object] = {"selector": {"app": "none"}}
 ROUTES = [{"to": "203.0.113.0/24", "via": "node1"}, {"to": "10.96.0.0/16", "via": "node3"}]
 VARIANTS: Mapping[str, Mapping[str, object]] = {
     "plain": {},
@@ -56,30 +58,27 @@ def every_policy(**spec: object) -> Scenario:
         _pod("other-3", "node3", {}),
         _pod("host-1", "node1", {"app": "host"}, port=8088, host_network=True),
     ]
-    local = {"externalTrafficPolicy": "Local"}
     services = [
-        _service("both-local", 1, internalTrafficPolicy="Local", **local),
-        _service("cluster", 2, externalIPs=["203.0.113.102"]),
-        _service("closed", 3, target_port=81),
-        _service("empty", 4, selector={"app": "none"}, externalIPs=["203.0.113.104"]),
-        _service("empty-local", 5, selector={"app": "none"}, **local),
-        _service(
-            "empty-ranges", 6, selector={"app": "none"}, loadBalancerSourceRanges=["192.168.0.1/32"]
-        ),
-        _service("host", 7, selector={"app": "host"}, target_port=8088),
-        _service("host-local", 8, selector={"app": "host"}, target_port=8088, **local),
-        _service("internal", 9, kind="ClusterIP", internalTrafficPolicy="Local"),
-        _service("local", 10, externalIPs=["203.0.113.110"], **local),
-        _service("one-local", 11, selector={"first": "yes"}, **local),
-        _service("proxy", 12, ip_mode="Proxy"),
-        _service("ranges-any", 13, loadBalancerSourceRanges=["0.0.0.0/0"]),
-        _service("ranges-client", 14, loadBalancerSourceRanges=[f"{CLIENT}/32"]),
+        _service("both-local", 1, {**LOCAL, "internalTrafficPolicy": "Local"}),
+        _service("cluster", 2, {"externalIPs": ["203.0.113.102"]}),
+        _service("closed", 3, {}, target_port=81),
+        _service("empty", 4, {**NOBODY, "externalIPs": ["203.0.113.104"]}),
+        _service("empty-local", 5, {**NOBODY, **LOCAL}),
+        _service("empty-ranges", 6, {**NOBODY, "loadBalancerSourceRanges": ["192.168.0.1/32"]}),
+        _service("host", 7, {"selector": {"app": "host"}}, target_port=8088),
+        _service("host-local", 8, {"selector": {"app": "host"}, **LOCAL}, target_port=8088),
+        _service("internal", 9, {"type": "ClusterIP", "internalTrafficPolicy": "Local"}),
+        _service("local", 10, {**LOCAL, "externalIPs": ["203.0.113.110"]}),
+        _service("one-local", 11, {**LOCAL, "selector": {"first": "yes"}}),
+        _service("proxy", 12, {}, ip_mode="Proxy"),
+        _service("ranges-any", 13, {"loadBalancerSourceRanges": ["0.0.0.0/0"]}),
+        _service("ranges-client", 14, {"loadBalancerSourceRanges": [f"{CLIENT}/32"]}),
         _service(
             "ranges-local",
             15,
-            loadBalancerSourceRanges=["10.244.0.0/16", "192.168.0.2/32"],
-            **local,
+            {**LOCAL, "loadBalancerSourceRanges": ["10.244.0.0/16", "192.168.0.2/32"]},
         ),
+        _service("sticky-local", 16, {**LOCAL, "sessionAffinity": "ClientIP"}),
     ]
     return load_objects([lab, *pods, *services])
 
@@ -99,27 +98,22 @@ def _pod(
 def _service(
     name: str,
     number: int,
+    policies: Mapping[str, object],
     *,
-    kind: str = "LoadBalancer",
     target_port: int = 80,
     ip_mode: str = "VIP",
-    **spec: object,
 ) -> Object:
     """A Service whose addresses and NodePort end in its number."""
+    spec: Object = {"type": "LoadBalancer", "selector": {"app": "web"}, **policies}
+    outside = spec["type"] == "LoadBalancer"
     port: Object = {"name": "http", "port": 80, "targetPort": target_port}
-    if kind != "ClusterIP":
+    if outside:
         port["nodePort"] = 30000 + number
-    ingress = [{"ip": f"203.0.113.{number}", "ipMode": ip_mode}] if kind == "LoadBalancer" else []
+    ingress = [{"ip": f"203.0.113.{number}", "ipMode": ip_mode}] if outside else []
     return {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {"name": name},
-        "spec": {
-            "type": kind,
-            "clusterIP": f"10.96.0.{number}",
-            "selector": {"app": "web"},
-            "ports": [port],
-            **spec,
-        },
+        "spec": {"clusterIP": f"10.96.0.{number}", "ports": [port], **spec},
         "status": {"loadBalancer": {"ingress": ingress}},
     }

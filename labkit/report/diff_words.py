@@ -168,7 +168,7 @@ def totals(comparisons: Sequence[Comparison]) -> str:
     if not differ and not unnamed:
         return f"{what}: nothing differs"
     names = f"{unnamed} without a name" if unnamed else "all by name"
-    return f"{what}: {differ} differ, {names}"
+    return f"{what}: {differ} {'differs' if differ == 1 else 'differ'}, {names}"
 
 
 def _how_many_differ(found: Comparison) -> str:

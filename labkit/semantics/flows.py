@@ -70,11 +70,17 @@ class Seen:
 def fits(prediction: Prediction, seen: Seen) -> bool:
     """Whether what was seen is what was predicted: no less and no more."""
     if prediction.moves:
-        used = {each for each in prediction.deliveries if each.backend in {*seen.backends, None}}
+        used = (each for each in prediction.deliveries if _was_used(each, seen))
         return _fits(frozenset(used), seen)
     if prediction.held:
         return any(_fits(frozenset({each}), seen) for each in prediction.deliveries)
     return _fits(prediction.deliveries, seen)
+
+
+def _was_used(delivery: Delivery, seen: Seen) -> bool:
+    if delivery.backend is None:
+        return delivery.outcome in seen.outcomes
+    return delivery.backend in seen.backends
 
 
 def _fits(deliveries: frozenset[Delivery], seen: Seen) -> bool:

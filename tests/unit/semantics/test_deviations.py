@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import combinations
+from pathlib import Path
 
 import pytest
 
@@ -190,10 +192,14 @@ def test_whatever_differs_by_prediction_has_a_name(variant: str) -> None:
 
 
 def _seen(prediction: Prediction) -> Seen:
+    """What one sees if a data plane does as predicted."""
+    deliveries = sorted(prediction.deliveries, key=lambda each: (each.outcome, str(each)))
+    if prediction.held:
+        deliveries = deliveries[:1]
     return Seen(
-        outcomes=frozenset(each.outcome for each in prediction.deliveries),
-        backends=frozenset(each.backend for each in prediction.deliveries if each.backend),
-        sources=frozenset(each.source for each in prediction.deliveries if each.source),
+        outcomes=frozenset(each.outcome for each in deliveries),
+        backends=frozenset(each.backend for each in deliveries if each.backend),
+        sources=frozenset(each.source for each in deliveries if each.source),
     )
 
 
@@ -202,10 +208,29 @@ def test_what_no_flow_shows_is_said_where_services_are_proxied_on_both_sides() -
         apart = traits_of(before) ^ traits_of(after)
         return {each.trait for each in unseen(PLAIN, apart)}
 
-    assert names("ipvs", "nftables") == {Trait.ANSWERS_PING, Trait.SCHEDULES}
+    assert names("ipvs", "nftables") == {
+        Trait.AFFINITY_PER_ADDRESS,
+        Trait.ANSWERS_PING,
+        Trait.SCHEDULES,
+    }
     assert names("iptables", "nftables") == set()
     assert names("ipvs", "none") == set()
 
 
+def test_session_affinity_is_told_of_where_a_service_has_it() -> None:
+    without = replace(PLAIN, services=PLAIN.services[:-1])
+    apart = traits_of("ipvs") ^ traits_of("nftables")
+
+    assert PLAIN.services[-1].affinity_timeout_s is not None
+    assert Trait.AFFINITY_PER_ADDRESS not in {each.trait for each in unseen(without, apart)}
+
+
 def test_a_row_that_saw_nothing_but_its_outcome_is_compared_by_that() -> None:
     assert seen_of(OWN_CALL_TO_LOCAL).outcomes == {"connected"}
+
+
+@for_every_deviation
+def test_the_page_on_migration_has_a_deviation_in_its_table(deviation: Deviation) -> None:
+    page = Path(__file__).parents[3] / "docs" / "migration.md"
+
+    assert f"| `{deviation.name}` | " in page.read_text()
