@@ -6,16 +6,19 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from labkit.errors import MissingFeature
-from labkit.kernel.guest import uml
+from labkit.kernel.guest import qemu, uml
 from labkit.kernel.guest.exchange import Kind, Where, kernel_kind
 from labkit.kernel.guest.machine import Machine
 from labkit.kernel.rootless import is_inside, is_root, why_no_user_namespace
 
-LACKS: Final[Mapping[Kind, frozenset[str]]] = {"uml": frozenset({"nftables", "iptables nft"})}
+LACKS: Final[Mapping[Kind, frozenset[str]]] = {
+    "uml": frozenset({"nftables", "iptables nft"}),
+    "qemu": frozenset(),
+}
 """Features that a guest has not got, by their names in `labkit.kernel.features`."""
-MACHINES: Final[Mapping[Kind, Callable[[], Machine]]] = {"uml": uml.Uml}
+MACHINES: Final[Mapping[Kind, Callable[[], Machine]]] = {"uml": uml.Uml, "qemu": qemu.Qemu}
 """The better ones first: User-Mode Linux starts in a second."""
-REMEDIES: Final[Mapping[Kind, str]] = {"uml": uml.REMEDY}
+REMEDIES: Final[Mapping[Kind, str]] = {"uml": uml.REMEDY, "qemu": qemu.REMEDY}
 
 
 def machine(kind: Kind) -> Machine:

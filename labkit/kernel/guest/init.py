@@ -30,15 +30,18 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _console = os.dup(2)
 
 
-def main(folder: str) -> NoReturn:
-    """Run the request that ``folder`` holds, and switch the machine off."""
+def main(source: str, kind: str, options: str) -> NoReturn:
+    """Run the request that the exchange holds, and switch the machine off.
+
+    The arguments say how to mount the exchange.
+    """
     _mount("proc", "/proc", "proc")
     _mount("sysfs", "/sys", "sysfs")
     _mount("tmpfs", "/run", "tmpfs")
     _mount("devtmpfs", "/dev", "devtmpfs")
     os.makedirs(INSIDE)  # noqa: PTH103 - no pathlib
     os.makedirs(OWN)  # noqa: PTH103
-    _mount("none", INSIDE, "hostfs", folder)
+    _mount(source, INSIDE, kind, options)
     _be_alive()
     request = exchange.read_request(INSIDE)
     _take_streams()
@@ -57,11 +60,13 @@ def main(folder: str) -> NoReturn:
 
 def _wait_for(child: int, waited: set[signal.Signals]) -> int:
     """Reap whatever ends, pass signals on, and return the status of ``child``."""
+    heard = 0
     while True:
-        received = signal.sigtimedwait(waited, exchange.ALIVE_EVERY_S)
+        signal.sigtimedwait(waited, exchange.ALIVE_EVERY_S)
         _be_alive()
-        if received and received.si_signo == signal.SIGINT:
-            os.kill(child, _asked_signal())
+        # The host may have no way to ring; so it is looked for at every beat too.
+        if not heard and (heard := _asked_signal()):
+            os.kill(child, heard)
         while True:
             try:
                 ended, status = os.waitpid(-1, os.WNOHANG)
@@ -142,7 +147,7 @@ def _be_alive() -> None:
 
 def _asked_signal() -> int:
     with open(f"{INSIDE}/{exchange.SIGNAL}", encoding="ascii") as file:  # noqa: PTH123
-        return int(file.read())
+        return int(file.read() or 0)
 
 
 def _end(status: int) -> NoReturn:
@@ -170,4 +175,4 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -118,7 +118,7 @@ class _Guest:
     def __enter__(self) -> _Guest:
         with ExitStack() as stack:
             script = self._folder / "init"
-            script.write_text(_init_script(self._folder))
+            script.write_text(_init_script(self._machine.exchange(self._folder)))
             script.chmod(0o700)
             console = stack.enter_context((self._folder / CONSOLE).open("wb"))
             command = self._machine.command(self._folder, script)
@@ -226,10 +226,10 @@ class _Guest:
         return (self._folder / CONSOLE).read_text(errors="replace")
 
 
-def _init_script(folder: Path) -> str:
+def _init_script(how_to_mount: Sequence[str]) -> str:
     """What the kernel starts: it can give its first process no environment of our choice."""
     package, module = Path(labkit.__file__).parents[1], init.__name__
-    words = ["env", f"PYTHONPATH={package}", sys.executable, "-B", "-m", module, str(folder)]
+    words = ["env", f"PYTHONPATH={package}", sys.executable, "-B", "-m", module, *how_to_mount]
     return f"#!/bin/sh\nexec {shlex.join(words)}\n"
 
 

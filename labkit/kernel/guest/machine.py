@@ -31,6 +31,10 @@ class Machine(Protocol):
         """Its memory."""
         ...
 
+    def exchange(self, folder: Path) -> tuple[str, str, str]:
+        """Source, kind and options of the mount that is the exchange."""
+        ...
+
     def command(self, folder: Path, init: Path) -> list[str]:
         """The command that boots it."""
         ...

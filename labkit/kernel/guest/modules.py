@@ -8,11 +8,12 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import platform
 from collections.abc import Iterable
 from typing import Final
 
 FINIT_MODULE: Final = {"x86_64": 313, "aarch64": 273}
+COMPRESSED: Final = 4
+"""MODULE_INIT_COMPRESSED_FILE"""
 FINE: Final = (0, errno.EEXIST)
 
 
@@ -23,7 +24,6 @@ class Modules:
         self._folder = folder
         self._needs: dict[str, list[str]] = {}
         self._path: dict[str, str] = {}
-        self._done: set[str] = set()
         with open(f"{folder}/modules.dep", encoding="utf-8") as file:  # noqa: PTH123 - no pathlib
             for line in file:
                 path, _, needs = line.partition(":")
@@ -32,29 +32,27 @@ class Modules:
                 self._path[name.replace("-", "_")] = path
         self._libc = ctypes.CDLL(None, use_errno=True)
 
-    def load(self, names: Iterable[str]) -> list[str]:
-        """Load modules and what they need; return what was refused, in words.
+    def files(self, names: Iterable[str]) -> list[str]:
+        """Return the files of modules and of what they need, in the order to load them in.
 
         A name that is not among the modules is taken to be built in.
         """
-        refused: list[str] = []
+        found: dict[str, None] = {}
         for name in names:
             if path := self._path.get(name.replace("-", "_")):
-                self._load(path, refused)
-        return refused
+                # modules.dep names all that a module needs, what to load first last.
+                found.update(dict.fromkeys((*reversed(self._needs[path]), path)))
+        return list(found)
 
-    def _load(self, path: str, refused: list[str]) -> None:
-        if path in self._done:
-            return
-        self._done.add(path)
-        for needed in reversed(self._needs[path]):
-            self._load(needed, refused)
-        descriptor = os.open(f"{self._folder}/{path}", os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            number = FINIT_MODULE[platform.machine()]
-            failed = self._libc.syscall(number, descriptor, b"", 0)
+    def load(self, names: Iterable[str]) -> list[str]:
+        """Load modules and what they need; return what was refused, in words."""
+        refused: list[str] = []
+        for path in self.files(names):
+            descriptor = os.open(f"{self._folder}/{path}", os.O_RDONLY | os.O_CLOEXEC)
+            flags = 0 if path.endswith(".ko") else COMPRESSED
+            failed = self._libc.syscall(FINIT_MODULE[os.uname().machine], descriptor, b"", flags)
             code = ctypes.get_errno() if failed else 0
-        finally:
             os.close(descriptor)
-        if code not in FINE:
-            refused.append(f"{path}: {os.strerror(code)}")
+            if code not in FINE:
+                refused.append(f"{path}: {os.strerror(code)}")
+        return refused

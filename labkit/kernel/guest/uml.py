@@ -42,7 +42,6 @@ class Uml:
     """One User-Mode Linux: how to start it, and how to interrupt it."""
 
     kind: Final = "uml"
-    filesystem: Final = "hostfs"
 
     def __init__(self) -> None:
         """Look for the program and its modules.
@@ -63,6 +62,10 @@ class Uml:
         self.memory_mib = memory_mib()
         self.modules = str(folders[-1].parent)
         self.wanted = tuple(WANTED.split())
+
+    def exchange(self, folder: Path) -> tuple[str, str, str]:
+        """Source, kind and options of the mount that is the exchange."""
+        return "none", "hostfs", str(folder)
 
     def command(self, folder: Path, init: Path) -> list[str]:
         """The command that boots it; its console is the file ``console`` of the exchange.
