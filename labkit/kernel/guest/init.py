@@ -23,6 +23,8 @@ OWN: Final = "/dev/labkit"
 MODPROBE: Final = f"{OWN}/modprobe"
 POWER_OFF: Final = 0x4321FEDC
 CTRL_ALT_DEL_IS_A_SIGNAL: Final = 0
+MOST_FILES: Final = 1 << 20
+"""Linux' fs.nr_open."""
 FAILED: Final = 70
 """Exit status where the guest itself failed: EX_SOFTWARE of sysexits.h."""
 
@@ -48,6 +50,7 @@ def main(source: str, kind: str, options: str) -> NoReturn:
     _load_modules(request)
     _make_temporary_files_possible()
     _loopback_up()
+    _allow_many_files()
     _libc.reboot(CTRL_ALT_DEL_IS_A_SIGNAL)
     waited = {signal.SIGCHLD, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, waited)
@@ -137,6 +140,13 @@ def _loopback_up() -> None:
 
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         fcntl.ioctl(sock, 0x8914, struct.pack("16sh14x", b"lo", 1))  # SIOCSIFFLAGS, IFF_UP
+
+
+def _allow_many_files() -> None:
+    """A lab holds two descriptors a host; the kernel's own limit is 4,096."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_NOFILE, (MOST_FILES, MOST_FILES))
 
 
 def _be_alive() -> None:
