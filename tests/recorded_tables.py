@@ -10,7 +10,6 @@ import msgspec
 from labkit.cluster.build import build_cluster
 from labkit.cluster.model import Cluster, Protocol
 from labkit.manifest.load import load
-from labkit.probe.compare import Probed
 from labkit.probe.flow import Outcome, Via
 from labkit.probe.observe import source_words
 from labkit.probe.table import SCHEMA, FlowRow, FlowTable, Kernel
@@ -46,20 +45,20 @@ def recorded_cluster(path: Path) -> Cluster:
     return build_cluster(load(path))
 
 
-def recorded(dataplane: str, path: Path, cluster: Cluster) -> Probed:
+def recorded(dataplane: str, path: Path, cluster: Cluster) -> FlowTable:
     """What the real kube-proxy did in the scenario at ``path``."""
     file = TRUTH / "kube-proxy" / dataplane / f"{path.stem}.json"
     found = msgspec.json.decode(file.read_bytes(), type=Recorded)
-    table = FlowTable(
+    return FlowTable(
         schema=SCHEMA,
         scenario=found.scenario,
         dataplane=found.dataplane,
         kernel=Kernel(kind="uml" if dataplane == "ipvs" else "host", release="6.1.0"),
+        rules="kube-proxy v1.36.2",
         nodes={node.name: str(node.address) for node in cluster.nodes},
         clients={client.name: str(client.address) for client in cluster.clients},
         flows=tuple(_row(flow, cluster) for flow in found.flows),
     )
-    return Probed(table=table, rules="kube-proxy v1.36.2")
 
 
 def _row(flow: RecordedFlow, cluster: Cluster) -> FlowRow:

@@ -13,12 +13,11 @@ from typing import Final
 from labkit.cluster.build import build_cluster
 from labkit.errors import UsageError
 from labkit.lab.runs import Request
-from labkit.probe.compare import Comparison, Probed, compare
+from labkit.probe.compare import Comparison, compare
 from labkit.probe.table import FlowTable, from_json
 from labkit.semantics.traits import traits_of
 
 AT_LEAST: Final = 2
-NO_RULES: Final = "none"
 
 
 def check_dataplanes(names: Sequence[str]) -> None:
@@ -48,16 +47,15 @@ def comparisons(asked: Sequence[Request], found: Sequence[FlowTable]) -> list[Co
 
 
 def _comparisons(asked: Sequence[Request], found: Sequence[FlowTable]) -> Iterator[Comparison]:
-    first: tuple[Request, Probed] | None = None
+    first: tuple[Request, FlowTable] | None = None
     for request, table in zip(asked, found, strict=True):
-        probed = Probed(table=table, rules=table.rules or NO_RULES)
         if first is None or request.scenario is not first[0].scenario:
-            first = (request, probed)
+            first = (request, table)
         else:
-            yield compare(build_cluster(request.scenario), first[1], probed)
+            yield compare(build_cluster(request.scenario), first[1], table)
 
 
-def saved(path: Path) -> Probed:
+def saved(path: Path) -> FlowTable:
     """Read a flow table that `labkit matrix -o json` has written.
 
     Raises:
@@ -68,6 +66,6 @@ def saved(path: Path) -> Probed:
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from error
     try:
-        return Probed(table=from_json(text), rules=f"not said, table saved in {path}")
+        return from_json(text)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error

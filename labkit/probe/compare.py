@@ -26,14 +26,6 @@ Traits = frozenset[Trait]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Probed:
-    """A flow table, and where the rules came from that it was made under."""
-
-    table: FlowTable
-    rules: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
     """What one side of a comparison is."""
 
@@ -112,23 +104,23 @@ _VIAS: Final[Mapping[Via, semantics.Via]] = {
 """Addresses that data planes look after; a pod's own is none of them."""
 
 
-def compare(cluster: Cluster, before: Probed, after: Probed) -> Comparison:
+def compare(cluster: Cluster, before: FlowTable, after: FlowTable) -> Comparison:
     """Return how two tables differ.
 
     Raises:
         UsageError: a data plane is unknown, or the tables have no flow in common.
     """
-    first, last = _by_key(before.table), _by_key(after.table)
+    first, last = _by_key(before), _by_key(after)
     common = [key for key in first if key in last]
     if not common and (first or last):
         raise UsageError(
-            f"the flow tables of {before.table.scenario} and {after.table.scenario} have no flow "
+            f"the flow tables of {before.scenario} and {after.scenario} have no flow "
             "in common; compare tables of one scenario"
         )
-    traits = traits_of(before.table.dataplane), traits_of(after.table.dataplane)
+    traits = traits_of(before.dataplane), traits_of(after.dataplane)
     pairs = ((first[key], last[key]) for key in common)
     return Comparison(
-        scenario=after.table.scenario,
+        scenario=after.scenario,
         before=_origin(before),
         after=_origin(after),
         services=len({row.service for row in first.values() if row.service}),
@@ -138,7 +130,7 @@ def compare(cluster: Cluster, before: Probed, after: Probed) -> Comparison:
             for one, other in pairs
             if _differ(cluster, one, other, traits)
         ),
-        health=tuple(_health(before.table, after.table)),
+        health=tuple(_health(before, after)),
         only_before=tuple(row for key, row in first.items() if key not in last),
         only_after=tuple(row for key, row in last.items() if key not in first),
         unseen=unseen(cluster, traits[0] ^ traits[1]),
@@ -256,9 +248,9 @@ def _address(text: str) -> IPv4Address:
         raise UsageError(f"{text!r} in a flow table is no IPv4 address") from error
 
 
-def _origin(side: Probed) -> Origin:
-    table = side.table
-    return Origin(dataplane=table.dataplane, kernel=table.kernel, rules=side.rules)
+def _origin(table: FlowTable) -> Origin:
+    rules = table.rules or "not said"
+    return Origin(dataplane=table.dataplane, kernel=table.kernel, rules=rules)
 
 
 def _health(before: FlowTable, after: FlowTable) -> Iterator[HealthDifference]:

@@ -7,7 +7,7 @@ from labkit.cluster.build import build_cluster
 from labkit.cluster.model import Cluster
 from labkit.errors import UsageError
 from labkit.manifest.load import load_text
-from labkit.probe.compare import Comparison, Probed, compare
+from labkit.probe.compare import Comparison, compare
 from labkit.probe.flow import Outcome, Via
 from labkit.probe.plan import flows
 from labkit.probe.table import SCHEMA, FlowRow, FlowTable, HealthStatus, Kernel
@@ -78,8 +78,8 @@ REFUSED = {
 }
 
 
-def probed(dataplane: str, *rows: FlowRow, health: tuple[HealthStatus, ...] = ()) -> Probed:
-    table = FlowTable(
+def probed(dataplane: str, *rows: FlowRow, health: tuple[HealthStatus, ...] = ()) -> FlowTable:
+    return FlowTable(
         schema=SCHEMA,
         scenario="shop",
         dataplane=dataplane,
@@ -89,7 +89,6 @@ def probed(dataplane: str, *rows: FlowRow, health: tuple[HealthStatus, ...] = ()
         health_checks=health,
         flows=rows,
     )
-    return Probed(table=table, rules="a renderer's")
 
 
 def compared(before: FlowRow, after: FlowRow, affinity: str = "None") -> Comparison:

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from labkit.errors import UsageError
-from labkit.probe.compare import Comparison, Probed, compare
+from labkit.probe.compare import Comparison, compare
 from labkit.probe.flow import Outcome
 from labkit.report import DIFF_FORMATS, render_comparisons
 from labkit.report.diff_json import DiffReport, schema
@@ -35,10 +35,10 @@ def with_a_fault(name: str = "clusterip") -> Comparison:
         )
         if row.source == "client" and row.via == "ClusterIP"
         else row
-        for row in after.table.flows
+        for row in after.flows
     )
-    broken = msgspec.structs.replace(after.table, flows=rows)
-    return compare(cluster, before, Probed(table=broken, rules=after.rules))
+    broken = msgspec.structs.replace(after, flows=rows)
+    return compare(cluster, before, broken)
 
 
 ITP_LOCAL = """\

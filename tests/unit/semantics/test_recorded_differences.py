@@ -11,9 +11,9 @@ import msgspec
 import pytest
 
 from labkit.cluster.model import Cluster
-from labkit.probe.compare import Comparison, Probed, compare
+from labkit.probe.compare import Comparison, compare
 from labkit.probe.flow import Outcome, Via
-from labkit.probe.table import FlowRow
+from labkit.probe.table import FlowRow, FlowTable
 from labkit.semantics.traits import Trait, traits_of
 from tests.recorded import SCENARIOS
 from tests.recorded_tables import recorded, recorded_cluster
@@ -29,8 +29,8 @@ PAIRS = [
 @dataclass(frozen=True)
 class Recording:
     cluster: Cluster
-    before: Probed
-    after: Probed
+    before: FlowTable
+    after: FlowTable
 
     @property
     def comparison(self) -> Comparison:
@@ -38,9 +38,9 @@ class Recording:
 
     def with_row(self, old: FlowRow, new: FlowRow) -> Comparison:
         """The comparison after one row of ``before`` became another."""
-        flows = tuple(new if row is old else row for row in self.before.table.flows)
-        table = msgspec.structs.replace(self.before.table, flows=flows)
-        return compare(self.cluster, Probed(table=table, rules=""), self.after)
+        flows = tuple(new if row is old else row for row in self.before.flows)
+        table = msgspec.structs.replace(self.before, flows=flows)
+        return compare(self.cluster, table, self.after)
 
 
 def recording(path: Path, before: str, after: str) -> Recording:
@@ -75,11 +75,11 @@ def test_nothing_else_is_a_difference(path: Path, before: str, after: str) -> No
     both = recording(path, before, after)
     if both.cluster.services[0].affinity_timeout_s is not None:
         pytest.skip("which pod answers under session affinity is arbitrary")
-    later = {_flow(row): row for row in both.after.table.flows}
+    later = {_flow(row): row for row in both.after.flows}
 
     expected = {
         _flow(row)
-        for row in both.before.table.flows
+        for row in both.before.flows
         if _flow(row) in later and differs(row, later[_flow(row)])
     }
 
@@ -187,7 +187,7 @@ def test_a_fault_where_nothing_differed_has_no_name(
     if both.cluster.services[0].affinity_timeout_s is not None:
         pytest.skip("which pod answers under session affinity is arbitrary")
     known = {_flow(each.before) for each in both.comparison.differences}
-    for row in both.before.table.flows:
+    for row in both.before.flows:
         wrong = fault(row)
         if _flow(row) in known or wrong is None:
             continue
