@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from ipaddress import AddressValueError, IPv4Address
 from typing import Final
 
+from labkit.cluster.mapped import in_words
 from labkit.cluster.model import Cluster, ObjectName, Service, ServicePort
 from labkit.errors import UsageError
 from labkit.probe.flow import Via
@@ -73,6 +74,8 @@ class Comparison:
     only_after: tuple[FlowRow, ...] = ()
     unseen: tuple[Deviation, ...] = ()
     """What else differs for these Services, though no flow shows it."""
+    mapped: tuple[str, ...] = ()
+    """Addresses of a real cluster that the lab had to change, in words."""
     homes: Mapping[str, str] = field(default_factory=dict)
     """Nodes by pod."""
     traits: Traits = frozenset()
@@ -134,6 +137,7 @@ def compare(cluster: Cluster, before: FlowTable, after: FlowTable) -> Comparison
         only_before=tuple(row for key, row in first.items() if key not in last),
         only_after=tuple(row for key, row in last.items() if key not in first),
         unseen=unseen(cluster, traits[0] ^ traits[1]),
+        mapped=in_words(cluster.mapped),
         homes={pod.name: pod.node for pod in cluster.pods},
         traits=traits[0],
     )

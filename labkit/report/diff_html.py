@@ -16,7 +16,7 @@ from labkit.report.diff_words import (
     changes,
     endings,
     heading,
-    origin_words,
+    setting_lines,
     totals,
     unseen_causes,
 )
@@ -36,8 +36,8 @@ def diff_html(comparisons: Sequence[Comparison]) -> str:
 def _comparison(found: Comparison) -> Iterator[str]:
     word = "passed" if found.passed else "failed"
     yield f'<h2 class="{word}">{escape(heading(found, STYLE))}</h2>'
-    for origin in (found.before, found.after):
-        yield f'<p class="setting">{escape(origin_words(origin))}</p>'
+    for line in setting_lines(found):
+        yield f'<p class="setting">{escape(line)}</p>'
     for service, causes in changes(found, STYLE):
         yield f"<h3>{escape(service)}</h3>"
         for cause in causes:

@@ -72,6 +72,8 @@ class ComparisonReport(Struct, frozen=True, kw_only=True):
     scenario: str
     before: SideReport
     after: SideReport
+    mapped: tuple[str, ...]
+    """Addresses of a real cluster that the lab had to change, in words."""
     passed: bool
     """Whether every difference has a name."""
     services: int
@@ -117,6 +119,7 @@ def _comparison(found: Comparison) -> ComparisonReport:
         scenario=found.scenario,
         before=_side(found.before),
         after=_side(found.after),
+        mapped=found.mapped,
         passed=found.passed,
         services=found.services,
         compared=found.compared,

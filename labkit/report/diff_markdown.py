@@ -14,7 +14,7 @@ from labkit.report.diff_words import (
     changes,
     endings,
     heading,
-    origin_words,
+    setting_lines,
     totals,
     unseen_causes,
 )
@@ -35,8 +35,7 @@ def diff_markdown(comparisons: Sequence[Comparison]) -> str:
 
 def _comparison(found: Comparison) -> Iterator[str]:
     yield from (f"## {escape(heading(found, STYLE))}", "")
-    for origin in (found.before, found.after):
-        yield f"- {escape(origin_words(origin))}"
+    yield from (f"- {escape(line)}" for line in setting_lines(found))
     for service, causes in changes(found, STYLE):
         yield from ("", f"### {escape(service)}")
         for cause in causes:

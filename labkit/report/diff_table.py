@@ -15,7 +15,7 @@ from labkit.report.diff_words import (
     changes,
     endings,
     heading,
-    origin_words,
+    setting_lines,
     totals,
     unseen_causes,
 )
@@ -36,8 +36,7 @@ def diff_text(comparisons: Sequence[Comparison], paper: Paper) -> str:
 
 def _comparison(found: Comparison, paper: Paper) -> Iterator[str]:
     yield paper.paint(heading(found, paper.style), BOLD)
-    for origin in (found.before, found.after):
-        yield paper.paint(origin_words(origin), DIM)
+    yield from (paper.paint(line, DIM) for line in setting_lines(found))
     for service in changes(found, paper.style):
         yield from _service(service, paper)
     yield ""

@@ -84,8 +84,13 @@ def heading(found: Comparison, style: Style) -> str:
     return clean(f"{found.scenario}: {way}: {counts}, {_how_many_differ(found)}")
 
 
-def origin_words(origin: Origin) -> str:
-    """Return ``ipvs on Linux 6.1.0 (uml), rules: labkit's, after kube-proxy 1.36``."""
+def setting_lines(found: Comparison) -> tuple[str, ...]:
+    """Return where each side was run, and a line for each address that the lab had to change."""
+    sides = (_origin_words(found.before), _origin_words(found.after))
+    return (*sides, *(clean(f"mapped: {each}") for each in found.mapped))
+
+
+def _origin_words(origin: Origin) -> str:
     return clean(f"{origin.dataplane} on {kernel_words(origin.kernel)}, rules: {origin.rules}")
 
 

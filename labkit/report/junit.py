@@ -15,7 +15,7 @@ from labkit.probe.flow import Observation
 from labkit.probe.table import FlowRow, FlowTable, flow_row
 from labkit.probe.verdict import CheckResult, ScenarioResult
 from labkit.report.cells import flow_name, flow_words, specified_words
-from labkit.report.text import UNICODE, clean, clean_lines, kernel_words, setting_words
+from labkit.report.text import UNICODE, clean, clean_lines, setting_words
 
 COUNTED: Final = {"failures": "failure", "errors": "error", "skipped": "skipped"}
 
@@ -29,7 +29,7 @@ def tables_junit(tables: Sequence[FlowTable]) -> str:
     """Return the report of `labkit matrix`."""
     suites = []
     for table in tables:
-        suite = _suite(table.scenario, table.dataplane, kernel_words(table.kernel))
+        suite = _suite(table.scenario, table.dataplane, setting_words(table))
         suite.extend(_flow_cases(table, suite.attrib["name"]))
         suites.append(suite)
     return _document(suites)
