@@ -230,7 +230,9 @@ def write(outputs: tuple[Output, ...], render: Callable[[str, Paper], str]) -> N
 
     for output in outputs:
         if output.file is None:
-            click.echo(render(output.format, terminal()).rstrip("\n"))
+            paper = terminal()
+            # A guest's stdout is a file: click would take the colours out again.
+            click.echo(render(output.format, paper).rstrip("\n"), color=paper.color or None)
             continue
         try:
             text = render(output.format, Paper(color=False, unicode=True))

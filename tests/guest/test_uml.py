@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -284,3 +285,14 @@ def _need_root() -> None:
         pytest.skip("needs root to become another user")
     if subprocess.run([*NOBODY, "test", "-x", sys.executable], check=False).returncode:
         pytest.skip("no other user can run this interpreter")
+
+
+@pytest.mark.parametrize("kernel", ["host", "uml"])
+def test_a_report_has_colour_on_a_terminal_and_only_there(kernel: str) -> None:
+    labkit = [*LABKIT, "run", "-q", "--kernel", kernel, "scenarios/hairpin.yaml"]
+
+    on_terminal = finish(guests.start(["script", "-qec", shlex.join(labkit), "/dev/null"]))
+    piped = finish(guests.start(labkit))
+
+    assert "\x1b[" in on_terminal.stdout, on_terminal.stdout
+    assert "\x1b[" not in piped.stdout
