@@ -2,56 +2,23 @@
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 
 from labkit.cluster.model import Cluster
 from labkit.dataplane.ipvs.render import render
 from tests.recorded import TRUTH, every_service
+from tests.unit.dataplane.ipvs_text import device, ipsets, servers
 
 NODES = ("node1", "node2", "node3")
 NOT_KUBE_PROXYS = (("nat", "KUBE-MARK-DROP"), ("filter", "KUBE-FIREWALL"))
 KUBELETS = "-j KUBE-FIREWALL"
-CHANCE = re.compile(r" initval \S+")
 
 
 @pytest.fixture(scope="module")
 def everything() -> Cluster:
     return every_service()
-
-
-def servers(lines: Iterable[str]) -> Mapping[str, frozenset[str]]:
-    """The real servers of each virtual server."""
-    found: dict[str, set[str]] = {}
-    for line in lines:
-        if line.startswith("-A -"):
-            found[line] = set()
-        if line.startswith("-a -"):
-            found[next(reversed(found))].add(line)
-    return {server: frozenset(real) for server, real in found.items()}
-
-
-def ipsets(lines: Iterable[str]) -> Mapping[str, frozenset[str]]:
-    """The elements of each set."""
-    found: defaultdict[str, set[str]] = defaultdict(set)
-    for line in lines:
-        if line.startswith("create "):
-            found[CHANCE.sub("", line).split(" ", 1)[1]] = set()
-    by_name = {header.split()[0]: header for header in found}
-    for line in lines:
-        if line.startswith("add "):
-            _, name, element = line.split()
-            found[by_name[name]].add(element)
-    return {header: frozenset(elements) for header, elements in found.items()}
-
-
-def device(lines: Iterable[str]) -> frozenset[str]:
-    (line,) = (line for line in lines if line.startswith("kube-ipvs0"))
-    assert line.split()[1] == "DOWN"
-    return frozenset(line.split()[2:])
 
 
 def chains(text: str) -> Mapping[tuple[str, str], Sequence[str]]:
