@@ -16,6 +16,7 @@ import click
 
 from labkit.errors import LabkitError, ManifestError
 
+FAILED: Final = 1
 INTERRUPTED: Final = 130
 BROKEN_PIPE: Final = 141
 SHOW_CURSOR: Final = b"\r\x1b[?25h"
@@ -37,11 +38,20 @@ def run_to_status(command: click.Command, arguments: Sequence[str] | None) -> in
     except LabkitError as error:
         return complain(error)
     except BrokenPipeError:
-        # The reader of a pipe has gone (labkit … | head): not an error of ours. Give the final
-        # flush of the interpreter somewhere to write to.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader of a pipe has gone (labkit … | head): not an error of ours.
+        _let_go_of_stdout()
         return BROKEN_PIPE
+    except OSError as error:
+        # What it was about is in its text; a full disk under stdout is the likely one.
+        _let_go_of_stdout()
+        click.echo(f"labkit: {error.filename or 'the output'}: {error.strerror or error}", err=True)
+        return FAILED
     return result if isinstance(result, int) else 0
+
+
+def _let_go_of_stdout() -> None:
+    """Give the final flush of the interpreter somewhere to write to."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def complain(error: LabkitError) -> int:
