@@ -28,9 +28,7 @@ def run_to_status(command: click.Command, arguments: Sequence[str] | None) -> in
     try:
         result = command.main(args=arguments, prog_name="labkit", standalone_mode=False)
         sys.stdout.flush()
-    except click.exceptions.Abort:
-        return INTERRUPTED
-    except KeyboardInterrupt:
+    except (click.exceptions.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except click.ClickException as error:
         error.show()
