@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from labkit.kernel.guest.exchange import Kind
+
 ROOT: Final = Path(__file__).parent.parent.parent
 RUN: Final = """
 import sys
@@ -19,9 +21,10 @@ from labkit.errors import LabkitError
 from labkit.kernel.guest import launch
 from labkit.kernel.guest.choose import machine
 launch.SILENCE_LIMIT_S = 4.0
-sys.path.insert(0, sys.argv[1])
+kind, folder, *results = sys.argv[1:]
+sys.path.insert(0, folder)
 try:
-    sys.exit(launch.run_in_guest(machine("uml"), ["guest_task"], results=map(Path, sys.argv[2:])))
+    sys.exit(launch.run_in_guest(machine(kind), ["guest_task"], results=map(Path, results)))
 except LabkitError as error:
     sys.exit(f"labkit: {error}")
 except KeyboardInterrupt:
@@ -32,11 +35,15 @@ Process = subprocess.Popen[str]
 
 
 def start_task(
-    folder: Path, code: str, *results: Path, env: Mapping[str, str] | None = None
+    folder: Path,
+    code: str,
+    *results: Path,
+    kind: Kind = "uml",
+    env: Mapping[str, str] | None = None,
 ) -> Process:
     """Start Python code as the command of a guest."""
     (folder / "guest_task.py").write_text(code)
-    command = [sys.executable, "-c", RUN, str(folder), *map(str, results)]
+    command = [sys.executable, "-c", RUN, kind, str(folder), *map(str, results)]
     return start(command, folder=folder, env=env)
 
 
@@ -45,9 +52,13 @@ def start_labkit(*arguments: str, env: Mapping[str, str] | None = None) -> Proce
 
 
 def run_task(
-    folder: Path, code: str, *results: Path, env: Mapping[str, str] | None = None
+    folder: Path,
+    code: str,
+    *results: Path,
+    kind: Kind = "uml",
+    env: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    return finish(start_task(folder, code, *results, env=env))
+    return finish(start_task(folder, code, *results, kind=kind, env=env))
 
 
 def run_labkit(
