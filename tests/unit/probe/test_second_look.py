@@ -62,6 +62,22 @@ def test_time_outs_that_the_rules_cause_stay() -> None:
     assert engine.asked == [[1, 2, 3]]
 
 
+def test_where_none_of_several_was_answered_nothing_is_asked() -> None:
+    asked: list[Sequence[Silent]] = []
+
+    def which(silent: Sequence[Silent]) -> frozenset[Silent]:
+        asked.append(silent)
+        return frozenset(silent)
+
+    twice = [ATTEMPTS[0], ATTEMPTS[1]] * 2
+    engine = SecondLook(Scripted([LATE, LATE, LATE, OK], [OK]), which)
+
+    answers = asyncio.run(engine.probe(twice))
+
+    assert [answer.outcome for answer in answers] == [LATE, OK, LATE, OK]
+    assert [[each.dport for each in silent] for silent in asked] == [[2]]
+
+
 def test_what_goes_on_being_confused_counts_in_the_end() -> None:
     engine = Scripted([OK, LATE, OK], [LATE])
 
