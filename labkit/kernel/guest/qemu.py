@@ -29,7 +29,12 @@ PROGRAM: Final = "qemu-system-x86_64"
 REMEDY: Final = "apt-get install qemu-system-x86 linux-image-amd64"
 FIRST: Final = ("crc32c_generic",)
 """ip_vs and nf_tables ask for it by a name that modules.dep does not know."""
-EXTRA: Final = ("nft_compat", "sch_netem")
+EXTRA: Final = (
+    "nft_compat nft_chain_nat nft_ct nft_fib_ipv4 nft_masq nft_nat nft_numgen nft_reject_ipv4 "
+    "sch_netem"
+)
+"""What a User-Mode Linux has not got. For each module that a transaction of nft asks for, the kernel
+begins anew: what is not loaded here costs seconds."""
 OPTIONS: Final = "trans=virtio,version=9p2000.L,msize=524288,cache=none"
 KVM_LIMIT_S: Final = 2.0
 """It says its word in a tenth of a second: what takes longer is not worth having."""
@@ -54,7 +59,7 @@ class Qemu:
             raise MissingFeature("kernel qemu", found=f"{PROGRAM} is not on PATH", remedy=REMEDY)
         self._program = program
         self._kernel, self.modules = _kernel()
-        self.wanted = (*FIRST, *WANTED.split(), *EXTRA)
+        self.wanted = (*FIRST, *WANTED.split(), *EXTRA.split())
         self.memory_mib = memory_mib()
 
     def exchange(self, _folder: Path) -> tuple[str, str, str]:
