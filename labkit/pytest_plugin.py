@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 import pytest
 
 if TYPE_CHECKING:
+    from labkit.kernel.features import Feature
     from labkit.lab.lab import Lab
     from labkit.lab.source import Source
     from labkit.manifest.kinds import LocatedCheck
@@ -68,12 +70,18 @@ def _holds_lab(path: Path) -> bool:
     return MARK in text and "kind: Lab" in text
 
 
-def _need(item: pytest.Item, name: str) -> None:
+@cache
+def _tried(name: str) -> Feature:
+    """Try a feature once a session: some start several programs."""
     from labkit.kernel.features import feature
     from labkit.kernel.netns import Edge
 
     with Edge() as edge:
-        found = feature(edge, name)
+        return feature(edge, name)
+
+
+def _need(item: pytest.Item, name: str) -> None:
+    found = _tried(name)
     if found.available:
         return
     sentence = f"{found.name}: {found.found}; {found.remedy}"

@@ -1,0 +1,35 @@
+"""The tests that need IPVS, run in a guest where this machine has none."""
+
+from __future__ import annotations
+
+import pytest
+
+from labkit.errors import MissingFeature
+from labkit.kernel.features import require
+from labkit.kernel.netns import Edge
+from tests.guest.guests import run_labkit
+
+FILES = ("tests/lab/test_dataplane_ipvs.py", "tests/lab/test_truth.py")
+
+
+@pytest.mark.needs_uml
+@pytest.mark.timeout(300)
+def test_what_needs_ipvs_passes_in_a_guest() -> None:
+    if _has_ipvs():
+        pytest.skip("this kernel has IPVS: the tests run here")
+
+    required = ("--labkit-require", "ip_vs", "--labkit-require", "ipvs match")
+    done = run_labkit("test", "--kernel", "uml", "-p", "no:xdist", *required, "-k", "ipvs", *FILES)
+
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    assert "skipped" not in done.stdout
+    assert " passed" in done.stdout
+
+
+def _has_ipvs() -> bool:
+    try:
+        with Edge() as edge:
+            require(edge, ["ip_vs"])
+    except MissingFeature:
+        return False
+    return True
