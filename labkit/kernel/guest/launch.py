@@ -30,6 +30,7 @@ from labkit.kernel.guest.machine import Machine
 from labkit.kernel.guest.memory import MEMORY
 
 BOOT_LIMIT_S: Final = 60.0
+"""So long a guest may take until it gives its first sign of life, on a fast machine."""
 SILENCE_LIMIT_S: Final = 30.0
 """So long a guest may go without a sign of life, of which it gives one a second."""
 CONSOLE: Final = "console"
@@ -150,7 +151,7 @@ class _Guest:
         """Hand output on until the command has ended; return its exit status."""
         heard, size = time.monotonic(), 0
         while True:
-            limit = SILENCE_LIMIT_S if size else BOOT_LIMIT_S
+            limit = (SILENCE_LIMIT_S if size else BOOT_LIMIT_S) * self._machine.patience
             patience = max(0.0, heard + limit - time.monotonic())
             ready, *_ = select.select([self._ended, self._changes, self._woken], [], [], patience)
             self._hand_on()

@@ -31,6 +31,11 @@ class Machine(Protocol):
         """Its memory."""
         ...
 
+    @property
+    def patience(self) -> float:
+        """How many times longer than usual to wait for a sign of life."""
+        ...
+
     def exchange(self, folder: Path) -> tuple[str, str, str]:
         """Source, kind and options of the mount that is the exchange."""
         ...

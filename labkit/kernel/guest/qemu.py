@@ -33,11 +33,14 @@ EXTRA: Final = (
     "nft_compat nft_chain_nat nft_ct nft_fib_ipv4 nft_masq nft_nat nft_numgen nft_reject_ipv4 "
     "sch_netem"
 )
-"""What a User-Mode Linux has not got. For each module that a transaction of nft asks for, the kernel
-begins anew: what is not loaded here costs seconds."""
+"""What a User-Mode Linux has not got. For each module that a transaction of nft asks for, the
+kernel begins anew: what is not loaded here costs seconds."""
 OPTIONS: Final = "trans=virtio,version=9p2000.L,msize=524288,cache=none"
+KVM: Final = Path("/dev/kvm")
 KVM_LIMIT_S: Final = 2.0
 """It says its word in a tenth of a second: what takes longer is not worth having."""
+PATIENCE: Final = 4.0
+"""For a machine whose every instruction is computed, on a host that has other work too."""
 SWITCH_OFF: Final = bytes((0xBA, 0xF4, 0x00, 0xB0, 0x10, 0xEE, 0xF4, 0xEB, 0xFD))
 """mov dx, 0xf4; mov al, 0x10; out dx, al; hlt: a whole program, that ends qemu."""
 
@@ -61,6 +64,11 @@ class Qemu:
         self._kernel, self.modules = _kernel()
         self.wanted = (*FIRST, *WANTED.split(), *EXTRA.split())
         self.memory_mib = memory_mib()
+
+    @property
+    def patience(self) -> float:
+        """How many times longer than usual to wait for a sign of life."""
+        return 1.0 if has_kvm(self._program) else PATIENCE
 
     def exchange(self, _folder: Path) -> tuple[str, str, str]:
         """Source, kind and options of the mount that is the exchange."""
@@ -126,7 +134,7 @@ def _kernel() -> tuple[Path, str]:
 @functools.cache
 def has_kvm(program: str) -> bool:
     """Whether the processor helps, and fast: asked of a machine that only switches itself off."""
-    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+    if not os.access(KVM, os.R_OK | os.W_OK):
         return False
     with tempfile.NamedTemporaryFile() as disk:
         disk.write(SWITCH_OFF.ljust(510, b"\0") + b"\x55\xaa")

@@ -42,6 +42,7 @@ class Uml:
     """One User-Mode Linux: how to start it, and how to interrupt it."""
 
     kind: Final = "uml"
+    patience: Final = 1.0
 
     def __init__(self) -> None:
         """Look for the program and its modules.
