@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from labkit.errors import MissingFeature
+from labkit.kernel import process
 from labkit.kernel.guest.bzimage import unpacked
 from labkit.kernel.guest.initramfs import initramfs
 from labkit.kernel.guest.memory import memory_mib
@@ -144,7 +145,7 @@ def has_kvm(program: str) -> bool:
         off = ["-device", "isa-debug-exit,iobase=0xf4"]
         try:
             done = subprocess.run(
-                [program, *machine, *drive, *off],
+                process.watched([program, *machine, *drive, *off]),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 timeout=KVM_LIMIT_S,

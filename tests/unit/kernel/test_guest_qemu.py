@@ -2,14 +2,18 @@ from __future__ import annotations
 
 import gzip
 import lzma
+import os
+import select
 import struct
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from labkit.errors import MissingFeature
+from labkit.kernel.guest import qemu
 from labkit.kernel.guest.bzimage import PVH_ENTRY, unpacked
 from labkit.kernel.guest.initramfs import initramfs
 from labkit.kernel.guest.modules import Modules
@@ -106,9 +110,9 @@ def read_archive(data: bytes) -> dict[str, bytes]:
 def test_a_kernel_without_its_modules_is_refused_with_the_command_that_gets_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    qemu = tmp_path / "qemu-system-x86_64"
-    qemu.write_text("#!/bin/sh\n")
-    qemu.chmod(0o755)
+    program = tmp_path / "qemu-system-x86_64"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
     kernel = tmp_path / "boot" / "vmlinuz-0.1"
     kernel.parent.mkdir()
     kernel.touch()
@@ -133,3 +137,71 @@ def test_cpio_reads_the_archive(tmp_path: Path) -> None:
 
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"\ninit\n" in done.stdout
+
+
+@pytest.fixture
+def kvm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
+    """A machine that has a /dev/kvm and a qemu that does what a shell script says."""
+    device = tmp_path / "kvm"
+    device.touch()
+    monkeypatch.setattr(qemu, "KVM", device)
+    qemu.has_kvm.cache_clear()
+
+    def program(script: str) -> str:
+        path = tmp_path / "qemu"
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+        return str(path)
+
+    return program
+
+
+@pytest.mark.parametrize(
+    ("script", "accelerator"),
+    [("exit 33", "kvm"), ("exit 1", "tcg"), ("exit 0", "tcg"), ("exec sleep 60", "tcg")],
+    ids=["it switches itself off", "it refuses", "it ends otherwise", "it hangs"],
+)
+def test_the_processor_is_asked_for_help_only_where_it_helps_fast(
+    kvm: Callable[[str], str], monkeypatch: pytest.MonkeyPatch, script: str, accelerator: str
+) -> None:
+    monkeypatch.setattr(qemu, "KVM_LIMIT_S", 0.2 if "sleep" in script else 10.0)
+
+    assert ("kvm" if qemu.has_kvm(kvm(script)) else "tcg") == accelerator
+
+
+def test_the_processor_is_asked_once(kvm: Callable[[str], str], tmp_path: Path) -> None:
+    program = kvm(f"echo asked >> {tmp_path}/log; exit 33")
+
+    assert qemu.has_kvm(program)
+    assert qemu.has_kvm(program)
+    assert (tmp_path / "log").read_text() == "asked\n"
+
+
+def test_a_machine_without_kvm_is_not_started_to_see(
+    kvm: Callable[[str], str], tmp_path: Path
+) -> None:
+    qemu.KVM.unlink()
+
+    assert not qemu.has_kvm(kvm(f"echo asked >> {tmp_path}/log; exit 33"))
+    assert not (tmp_path / "log").exists()
+
+
+def test_a_killed_labkit_leaves_no_machine_that_was_asked(
+    kvm: Callable[[str], str], tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "started")
+    program = kvm(f"echo $$ > {tmp_path}/started; exec sleep 60")
+    code = (
+        "from labkit.kernel.guest import qemu\n"
+        f"qemu.KVM, qemu.KVM_LIMIT_S = {str(qemu.KVM)!r}, 60\n"
+        f"qemu.has_kvm({program!r})\n"
+    )
+    asking = subprocess.Popen([sys.executable, "-c", code])
+    ended = os.pidfd_open(int((tmp_path / "started").read_text()))
+
+    asking.kill()
+    asking.wait()
+
+    ready, *_ = select.select([ended], [], [], 10.0)
+    assert ready == [ended]
+    os.close(ended)
