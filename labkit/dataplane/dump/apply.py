@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from labkit.cluster.lookup import node_addresses
 from labkit.cluster.model import Cluster, Node
@@ -18,12 +18,14 @@ from labkit.dataplane.iptables.apply import (
     choose_backend,
     with_line,
 )
-from labkit.dataplane.ipvs.apply import IpvsPlane, install_servers
 from labkit.dataplane.ipvs.tables import IpvsRules
 from labkit.errors import KernelError
 from labkit.kernel import netfilter
 from labkit.kernel.netns import Namespace
 from labkit.kernel.together import Tool, run_together
+
+if TYPE_CHECKING:
+    from labkit.dataplane.ipvs.apply import IpvsPlane
 
 NFT: Final = ("nft", "-f", "-")
 COUNTER: Final = re.compile(r" ?-m nfacct --nfacct-name +(\S+)")
@@ -44,7 +46,7 @@ class DumpPlane:
         """Features that the dump's own tools need."""
         nft = ("nftables",) if self.dump.nft else ()
         ipsets = ("ipset", "set match") if self.dump.ipsets else ()
-        ipvs = IpvsPlane().needs if self.dump.virtual_servers else ()
+        ipvs = _ipvs_plane().needs if self.dump.virtual_servers else ()
         return (*nft, *ipsets, *ipvs)
 
     def fitted(self, namespace: Namespace) -> DumpPlane:
@@ -60,7 +62,7 @@ class DumpPlane:
     def sysctls(self, cluster: Cluster) -> Mapping[str, str]:
         """Those of the data plane that such rules are of."""
         if self.dump.virtual_servers:
-            return IpvsPlane().sysctls(cluster)
+            return _ipvs_plane().sysctls(cluster)
         return IptablesPlane().sysctls(cluster) if self.dump.iptables else {}
 
     def render(self, cluster: Cluster, node: Node) -> NodeDump:
@@ -86,6 +88,8 @@ class DumpPlane:
             restore = (f"iptables-{self.backend}-restore",)
             self._run(change.namespace, restore, _with_counters(change.namespace, dump.iptables))
             if dump.virtual_servers:
+                from labkit.dataplane.ipvs.apply import install_servers
+
                 install_servers(Change(change.namespace, _servers(dump), None))
 
     def confused(
@@ -94,7 +98,7 @@ class DumpPlane:
         """Attempts that IPVS took for others, if this node has IPVS."""
         if not self.dump.virtual_servers:
             return frozenset()
-        return IpvsPlane().confused(silent, namespaces)
+        return _ipvs_plane().confused(silent, namespaces)
 
     def clean_up(self, cluster: Cluster, namespaces: Sequence[Namespace]) -> None:
         """Forget UDP flows to endpoints that are gone."""
@@ -115,6 +119,13 @@ def _with_counters(namespace: Namespace, text: str) -> str:
     except KernelError:
         return COUNTER.sub("", text)
     return text
+
+
+def _ipvs_plane() -> IpvsPlane:
+    # Imported here: it brings pyroute2, which takes longer than all else, and labs do without.
+    from labkit.dataplane.ipvs.apply import IpvsPlane
+
+    return IpvsPlane()
 
 
 def _servers(dump: NodeDump) -> IpvsRules:
