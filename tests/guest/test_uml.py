@@ -103,7 +103,7 @@ def test_the_command_is_where_and_as_it_would_be_on_the_host(tmp_path: Path) -> 
 def test_nothing_of_the_host_can_be_written_but_the_results(tmp_path: Path) -> None:
     kept, result = tmp_path / "kept", tmp_path / "result"
     kept.write_text("as it was")
-    in_checkout = ROOT / "labkit" / "written-by-a-guest"
+    elsewhere = Path("/usr/written-by-a-guest")  # not in /tmp, which is the guest's own
     code = f"""
 import errno
 from pathlib import Path
@@ -112,7 +112,7 @@ Path({str(kept)!r}).write_text("changed")
 Path("new").write_text("in memory")
 place_of(Path({str(result)!r})).write_text("made")
 try:
-    Path({str(in_checkout)!r}).write_text("x")
+    Path({str(elsewhere)!r}).write_text("x")
 except OSError as error:
     print(errno.errorcode[error.errno])
 """
@@ -123,7 +123,7 @@ except OSError as error:
     assert kept.read_text() == "as it was"
     assert result.read_text() == "made"
     assert {each.name for each in tmp_path.iterdir()} == {"kept", "result", "guest_task.py"}
-    assert not in_checkout.exists()
+    assert not elsewhere.exists()
 
 
 def test_two_guests_at_once_do_not_meet(tmp_path: Path) -> None:

@@ -95,6 +95,8 @@ def one_or_more(networks: Iterable[IPv4Network]) -> str:
         texts = [_network(each) for each in given]
     else:
         texts = [_range(first, last) for first, last in _joined(given)]
+    if len(texts) == 1:  # together they are one, and nft prints no set of one
+        return texts[0]
     return f"{{ {', '.join(texts)} }}"
 
 
