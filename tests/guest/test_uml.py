@@ -225,6 +225,17 @@ def test_memory_that_is_no_size_is_refused_at_once(size: str) -> None:
     assert f"LABKIT_GUEST_MEMORY={size}" in done.stderr
 
 
+def test_a_directory_that_the_guest_has_of_its_own_is_refused() -> None:
+    command = [sys.executable, "-m", "labkit", "doctor", "--kernel", "uml"]
+
+    done = finish(guests.start(command, folder=Path("/run")))
+
+    assert done.returncode == 2
+    assert done.stderr == (
+        "labkit: a guest has a /run of its own; go to another folder than /run\n"
+    )
+
+
 def test_a_missing_image_is_told_with_the_command_that_gets_it(tmp_path: Path) -> None:
     done = run_labkit("doctor", "--kernel", "uml", env={"LABKIT_UML_KERNEL": str(tmp_path / "no")})
 

@@ -1,7 +1,7 @@
 """The first process of a guest kernel: mounts, modules, then the command, then the end.
 
-It is started as a module, with the exchange's path, and imports little: every file that Python
-opens costs a guest ten times what it costs the host.
+It is started as a module and told how to mount the exchange. It imports little: every file that
+Python opens costs a guest ten times what it costs the host.
 
 Source: bootparam(7), mount(2), reboot(2), Documentation/filesystems/overlayfs.rst.
 """
@@ -20,6 +20,8 @@ from labkit.kernel.guest.modules import Modules
 
 OWN: Final = "/dev/labkit"
 """The guest's own scratch: /dev is in memory, and tools that labkit starts see it."""
+HIDDEN: Final = ("/dev", "/proc", "/run", "/sys")
+"""Where the guest has files of its own instead of the host's."""
 MODPROBE: Final = f"{OWN}/modprobe"
 POWER_OFF: Final = 0x4321FEDC
 CTRL_ALT_DEL_IS_A_SIGNAL: Final = 0

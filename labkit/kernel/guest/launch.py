@@ -62,7 +62,7 @@ def run_in_guest(
 
     Raises:
         LabError: the guest did not boot, hung or died; with its last words.
-        UsageError: a result cannot be put into its place.
+        UsageError: a result cannot be put into its place, or the guest cannot have this directory.
     """
     with _exchange() as folder:
         places = {str(path.absolute()): place_inside(n) for n, path in enumerate(results)}
@@ -100,11 +100,27 @@ def _request(
         kind=machine.kind,
         argv=tuple(argv),
         path=tuple(sys.path),
-        cwd=str(Path.cwd()),
+        cwd=_directory(),
         environment=environment,
         modules=machine.modules,
         wanted=machine.wanted,
     )
+
+
+def _directory() -> str:
+    """The working directory, which the guest must have too.
+
+    Raises:
+        UsageError: it is where the guest has files of its own, or was removed.
+    """
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:
+        raise UsageError("the working directory was removed; go to another one") from None
+    for own in init.HIDDEN:
+        if here.is_relative_to(own):
+            raise UsageError(f"a guest has a {own} of its own; go to another folder than {here}")
+    return str(here)
 
 
 class _Guest:
