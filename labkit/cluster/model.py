@@ -344,6 +344,11 @@ class Cluster:
         clients = (client.address for client in self.clients)
         return frozenset((*nodes, *clients, *(pod.address for pod in self.pods)))
 
+    @property
+    def masquerades(self) -> bool:
+        """Whether the SNAT rules are there: a demonstration can leave them out."""
+        return "masquerade" not in self.without
+
     def pods_on(self, node: str) -> tuple[Pod, ...]:
         """Pods of one node, in scenario order."""
         return tuple(pod for pod in self.pods if pod.node == node)

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from labkit.errors import LabError
-from labkit.kernel.netlink import ATTRIBUTE, HEADER, IFINFO, NEWLINK, REQUEST, number
+from labkit.kernel.netlink import HEADER, IFINFO, NEWLINK, REQUEST, attributes, number
 from labkit.kernel.netns import Namespace
 
 GETLINK: Final = 18
@@ -88,17 +88,7 @@ def _dump(sock: socket.socket) -> Iterator[bool]:
             length, kind, _, _, _ = HEADER.unpack_from(data, offset)
             done = done or kind == DONE
             if kind == NEWLINK:
-                found = _attributes(data[offset + HEADER.size + IFINFO.size : offset + length])
+                found = attributes(data[offset + HEADER.size + IFINFO.size : offset + length])
                 if LINK in found:
                     yield found.get(OPERSTATE) == IF_OPER_UP
             offset += length + (-length % 4)
-
-
-def _attributes(body: bytes) -> dict[int, bytes]:
-    found: dict[int, bytes] = {}
-    offset = 0
-    while offset + ATTRIBUTE.size <= len(body):
-        length, kind = ATTRIBUTE.unpack_from(body, offset)
-        found[kind] = body[offset + ATTRIBUTE.size : offset + length]
-        offset += length + (-length % 4)
-    return found

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from ipaddress import IPv4Address
-from typing import Final
 
 from labkit.cluster.model import Cluster, Endpoint, Pod, Protocol
 from labkit.semantics.arrival import Arrival, is_hidden, leaving_address
 from labkit.semantics.choice import Choice
 from labkit.semantics.flows import CONNECTED, REFUSED, TIMED_OUT, Delivery, Flow
 
-WITHOUT_MASQUERADE: Final = "masquerade"
 """The Lab's word for leaving the SNAT rules out."""
 
 
@@ -50,7 +48,7 @@ def _send(
     hidden = is_hidden(cluster, source, endpoint.address)
     hairpin = source == endpoint.address and (here or choice.knows_hairpins)
     asked = choice.masquerade or hairpin
-    if hidden or (asked and WITHOUT_MASQUERADE not in cluster.without):
+    if hidden or (asked and cluster.masquerades):
         there = leaving_address(cluster, came.node, endpoint.address)
         return _Sent(came.node.bridge_ip if here else there)
     if source.is_loopback or source == endpoint.address:

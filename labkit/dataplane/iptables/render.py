@@ -25,8 +25,6 @@ LARGE_CLUSTER_ENDPOINTS: Final = 1000
 """With more endpoints than this, rules of endpoints carry no comments."""
 INVALID_COUNTER: Final = "ct_state_invalid_dropped_pkts"
 NEW: Final = "-m conntrack --ctstate NEW"
-WITHOUT_MASQUERADE: Final = "masquerade"
-"""The Lab's word for leaving the SNAT rule out."""
 
 EXTERNAL_JUMP: Final = (
     f"{NEW} {comment('kubernetes externally-visible service portals')} -j {names.EXTERNAL_SERVICES}"
@@ -91,7 +89,7 @@ def render(cluster: Cluster, node: Node, *, nfacct: bool = True) -> Ruleset:
         names.CANARY: (),
         names.NODEPORTS: (),
         names.MARK_MASQ: (f"-j MARK --set-xmark {mark}/{mark}",),
-        names.POSTROUTING: _postrouting(mark, without=WITHOUT_MASQUERADE in cluster.without),
+        names.POSTROUTING: _postrouting(mark, without=not cluster.masquerades),
         **out.nat,
     }
     return Ruleset(

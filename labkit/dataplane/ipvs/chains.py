@@ -15,7 +15,6 @@ from labkit.cluster.model import Cluster, KubeProxy, Node
 from labkit.dataplane import names
 from labkit.dataplane.cni import masquerade_rules
 from labkit.dataplane.iptables.matches import comment, local_detector
-from labkit.dataplane.iptables.render import WITHOUT_MASQUERADE
 from labkit.dataplane.ipvs import sets
 from labkit.dataplane.ipvs.sets import Jump, Sets, match, said
 from labkit.dataplane.node_addresses import LOOPBACK_NETWORK
@@ -81,7 +80,7 @@ def chains(
         NODE_PORT: found.rules(_node_ports()),
         LOAD_BALANCER: (*found.rules([not_masqueraded]), f"-j {names.MARK_MASQ}"),
         names.MARK_MASQ: (f"-j MARK --set-xmark {mark}/{mark}",),
-        names.POSTROUTING: _postrouting(mark, found, without=WITHOUT_MASQUERADE in cluster.without),
+        names.POSTROUTING: _postrouting(mark, found, without=not cluster.masquerades),
     }
     return Ruleset((table("filter", filter_chains), table("nat", nat_chains)))
 

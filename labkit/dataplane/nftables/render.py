@@ -23,7 +23,6 @@ from labkit.dataplane.nftables.rules import Chain, Collection, Element, NftRules
 from labkit.dataplane.nftables.service import Objects, Options, PortRules
 from labkit.dataplane.node_addresses import node_port_addresses
 
-WITHOUT_MASQUERADE: Final = "masquerade"
 """The Lab's word for leaving the SNAT rules out."""
 CNI_TABLE: Final = "cni"
 NUMBER: Final = re.compile(r"\d+")
@@ -172,7 +171,7 @@ def _masquerading(cluster: Cluster) -> tuple[str, ...]:
     mark = f"{cluster.kube_proxy.masquerade_mark:#010x}"
     # The mark goes before the packet meets an overlay and comes by here a second time.
     unmark = f"meta mark & {mark} != {0:#010x} meta mark set meta mark ^ {mark}"
-    if WITHOUT_MASQUERADE in cluster.without:
+    if not cluster.masquerades:
         return (unmark,)
     key = "ip saddr . ip daddr . meta l4proto . th dport"
     return (

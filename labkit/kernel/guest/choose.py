@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from labkit.errors import MissingFeature
+from labkit.errors import MissingFeature, UsageError
 from labkit.kernel.guest import qemu, uml
 from labkit.kernel.guest.exchange import Kind, Where, kernel_kind
 from labkit.kernel.guest.machine import Machine
@@ -27,12 +27,6 @@ def machine(kind: Kind) -> Machine:
     Raises:
         MissingFeature: it is not installed.
     """
-    if kind not in MACHINES:
-        raise MissingFeature(
-            f"kernel {kind}",
-            found="this version of labkit has no such guest",
-            remedy="--kernel uml",
-        )
     return MACHINES[kind]()
 
 
@@ -45,6 +39,7 @@ def choose(wanted: str, needs: Iterable[str]) -> Where:
 
     Raises:
         MissingFeature: no kernel that is to be had here has them all.
+        UsageError: there is no kernel of that name.
     """
     needed = set(needs)
     if wanted == "host" or kernel_kind() != "host":
@@ -54,7 +49,7 @@ def choose(wanted: str, needs: Iterable[str]) -> Where:
             _check(kind, needed)
             return kind
     if wanted != "auto":
-        raise _unknown(wanted)
+        raise UsageError(f"kernel {wanted!r} is none; there are: auto, host, {', '.join(MACHINES)}")
     missing = _missing(needed)
     if missing is None:
         return "host"
@@ -109,9 +104,3 @@ def _is_installed(kind: Kind) -> bool:
     except MissingFeature:
         return False
     return True
-
-
-def _unknown(kind: str) -> MissingFeature:
-    return MissingFeature(
-        f"kernel {kind}", found="this version of labkit has no such guest", remedy="--kernel uml"
-    )

@@ -11,7 +11,8 @@ import os
 from collections.abc import Iterable
 from typing import Final
 
-FINIT_MODULE: Final = {"x86_64": 313, "aarch64": 273}
+from labkit.kernel.guest.early import FINIT_MODULE
+
 COMPRESSED: Final = 4
 """MODULE_INIT_COMPRESSED_FILE"""
 FINE: Final = (0, errno.EEXIST)
