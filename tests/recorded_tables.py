@@ -11,8 +11,8 @@ from labkit.cluster.build import build_cluster
 from labkit.cluster.model import Cluster, Protocol
 from labkit.manifest.load import load
 from labkit.probe.flow import Outcome, Via
-from labkit.probe.observe import source_words
 from labkit.probe.table import SCHEMA, FlowRow, FlowTable, Kernel
+from labkit.probe.words import source_words
 from tests.recorded import TRUTH
 
 ATTEMPTS = 12

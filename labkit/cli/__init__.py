@@ -12,6 +12,7 @@ import click
 COMMANDS: Final = {
     "diff": "what changes for Services under another data plane",
     "doctor": "what this kernel and machine can do",
+    "explain": "what the specification says of one flow, and why; no root needed",
     "matrix": "the whole flow table of a scenario",
     "rules": "the rules of each node as text; no root needed",
     "run": "build each scenario, check it, report, gone",

@@ -15,9 +15,11 @@ from labkit.cluster.model import Client, Cluster, Node, Pod, Protocol
 from labkit.lab.running import Running
 from labkit.lab.targets import resolve
 from labkit.manifest.kinds import Check, LocatedCheck
+from labkit.probe.expected import judged_row
 from labkit.probe.flow import Flow, Observation
-from labkit.probe.observe import source_words
+from labkit.probe.table import flow_row
 from labkit.probe.verdict import CheckResult, Context, Reply, Sender, judge
+from labkit.probe.words import source_words
 from labkit.trace.capture import Capture, capture, stranger_replies
 
 
@@ -63,8 +65,12 @@ async def _one(running: Running, located: LocatedCheck, attempts: int | None) ->
         ]
         observations = await running.observing(flows, attempts=spec.attempts or attempts)
     elapsed_s = time.monotonic() - began
+    enough = (spec.attempts or attempts) is None
     contexts = [
-        _context(running.cluster, observation, captures[index] if captures else None)
+        replace(
+            _context(running.cluster, observation, captures[index] if captures else None),
+            row=judged_row(running.cluster, flow_row(observation), enough=enough),
+        )
         for index, observation in enumerate(observations)
     ]
     return judge(located, observations, contexts, elapsed_s=elapsed_s)

@@ -24,6 +24,7 @@ from labkit.lab.tables import table_of
 from labkit.lab.targets import Target
 from labkit.manifest.kinds import LocatedCheck, Scenario
 from labkit.manifest.load import with_objects, without_object
+from labkit.probe.expected import judged
 from labkit.probe.flow import Flow, Observation, Outcome
 from labkit.probe.plan import flows
 from labkit.probe.table import FlowTable
@@ -200,7 +201,7 @@ class Lab:
     def matrix(
         self, sources: Sequence[str] | None = None, *, attempts: int | None = None
     ) -> FlowTable:
-        """Probe every flow and return the flow table.
+        """Probe every flow and return the flow table, beside what the specification says of it.
 
         Args:
             sources: hosts' names, or ``["all"]``; None for every client, every node and, per
@@ -208,7 +209,8 @@ class Lab:
             attempts: per flow; None for as many as it takes to see every endpoint.
         """
         asked = flows(self._cluster, sources)
-        return table_of(self._live, self._live.observe(asked, attempts=attempts))
+        table = table_of(self._live, self._live.observe(asked, attempts=attempts))
+        return judged(self._cluster, table, enough=attempts is None)
 
     def check(self, *checks: LocatedCheck, attempts: int | None = None) -> list[CheckResult]:
         """Run Checks, all at once; without arguments all of the scenario's.

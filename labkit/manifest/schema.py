@@ -6,6 +6,7 @@ from typing import Final, TypeAlias
 
 from msgspec import json
 
+from labkit.manifest.decode import CONFORMANT, EXPECT
 from labkit.manifest.objects import KINDS, OWN
 
 Json: TypeAlias = str | int | float | bool | list["Json"] | dict[str, "Json"] | None
@@ -31,6 +32,7 @@ def schema() -> dict[str, Json]:
     }
     documents["ListDocument"] = _list_document()
     rules = [_rule({"kind": {"const": name}}, f"{name}Document") for name in (*KINDS, "List")]
+    parts[EXPECT] = {"anyOf": [{"const": CONFORMANT}, parts[EXPECT]]}
     definitions_used = {name: part for name, part in parts.items() if name not in whole}
     return {
         "$schema": DIALECT,

@@ -15,6 +15,7 @@ PORTS: Final = range(1, 65536)
 MOST_ATTEMPTS: Final = 100_000
 LONGEST_NAME: Final = 200
 PRESERVED: Final = "preserved"
+_REMEDY: Final = "give conformant, outcome, backends or clientSource"
 _STATUSES: Final = range(100, 600)
 _TO: Final[Path] = ("spec", "to")
 _EXPECT: Final[Path] = ("spec", "expect")
@@ -174,7 +175,7 @@ def _service_port(to: kinds.Target, spec: kinds.ServiceSpec, protocol: str) -> I
 
 def _expect(expect: kinds.Expect, at: Path, scope: Scope) -> Iterator[Finding]:
     if expect == kinds.Expect():
-        yield Finding(at, "nothing is expected", "give outcome, backends or clientSource")
+        yield Finding(at, "nothing is expected", _REMEDY)
     for index, name in enumerate(expect.backends or ()):
         where = (*at, "backends", index)
         yield from _unknown("pod", name, list(scope.pods), where, scope)

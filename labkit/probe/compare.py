@@ -14,6 +14,7 @@ from typing import Final
 from labkit.cluster.mapped import in_words
 from labkit.cluster.model import Cluster, ObjectName, Service, ServicePort
 from labkit.errors import UsageError
+from labkit.probe.flow import Flow as Asked
 from labkit.probe.flow import Via
 from labkit.probe.table import FlowRow, FlowTable, HealthStatus, Kernel
 from labkit.semantics import flows as semantics
@@ -148,7 +149,7 @@ def _differ(
 ) -> bool:
     """Whether more differs than chance explains."""
     one, other = seen_of(before), seen_of(after)
-    service = _service(cluster, before)
+    service = _service(cluster, before.service)
     held = service is not None and service.affinity_timeout_s is not None
     if held and before.via != Via.POD_IP and one.backends != other.backends:
         several = len(one.backends) != len(other.backends) and not _moves(cluster, before, traits)
@@ -187,18 +188,35 @@ def flow_of(cluster: Cluster, row: FlowRow) -> Flow | None:
     Raises:
         UsageError: the row's address is none.
     """
-    service = _service(cluster, row)
-    via = None if row.via is None else _VIAS.get(row.via)
+    return question(
+        cluster,
+        Asked(
+            source=row.source,
+            address=_address(row.address),
+            dport=row.dport,
+            protocol=row.protocol,
+            service=row.service,
+            port=row.port,
+            via=row.via,
+            node=row.node,
+        ),
+    )
+
+
+def question(cluster: Cluster, asked: Asked) -> Flow | None:
+    """Return a flow as the specification model takes it; None where no data plane has a say."""
+    service = _service(cluster, asked.service)
+    via = None if asked.via is None else _VIAS.get(asked.via)
     if service is None or via is None:
         return None
     return Flow(
-        source=row.source,
+        source=asked.source,
         service=service,
-        port=_port(service, row),
+        port=_port(service, asked),
         via=via,
-        node=cluster.node_by_name.get(row.node or ""),
-        address=_address(row.address),
-        protocol=row.protocol,
+        node=cluster.node_by_name.get(asked.node or ""),
+        address=asked.address,
+        protocol=asked.protocol,
     )
 
 
@@ -215,16 +233,16 @@ def seen_of(row: FlowRow) -> Seen:
     )
 
 
-def _service(cluster: Cluster, row: FlowRow) -> Service | None:
-    namespace, _slash, name = row.service.partition("/")
+def _service(cluster: Cluster, key: str) -> Service | None:
+    namespace, _slash, name = key.partition("/")
     return cluster.service_by_key.get(ObjectName(namespace, name))
 
 
-def _port(service: Service, row: FlowRow) -> ServicePort | None:
+def _port(service: Service, asked: Asked) -> ServicePort | None:
     """The Service's port by the number that was asked for."""
     for port in service.ports:
-        number = port.node_port if row.via is Via.NODE_PORT else port.port
-        if (port.protocol, number) == (row.protocol, row.dport):
+        number = port.node_port if asked.via is Via.NODE_PORT else port.port
+        if (port.protocol, number) == (asked.protocol, asked.dport):
             return port
     return None
 

@@ -10,18 +10,17 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import Final
 
-from labkit.cluster.lookup import LOCALHOST, node_addresses, own_node
 from labkit.cluster.model import Cluster, ObjectName, Service
 from labkit.kernel.netns import Namespace
 from labkit.probe.attempt import Attempt
 from labkit.probe.engine import ANSWER_TIMEOUT_S, Engine
 from labkit.probe.flow import Answer, Flow, Observation, Outcome, Via
+from labkit.probe.words import source_words
 
 ATTEMPTS: Final = 20
 """Attempts of a flow to begin with."""
 MISSED_BY_LUCK: Final = 1e-9
 """Chance that some endpoint that takes its share is not seen by as many attempts as are made."""
-PRESERVED: Final = "preserved"
 
 
 @dataclass(slots=True)
@@ -155,28 +154,6 @@ def is_sticky(cluster: Cluster, flow: Flow) -> bool:
 def _service(cluster: Cluster, flow: Flow) -> Service | None:
     namespace, _slash, name = flow.service.partition("/")
     return cluster.service_by_key.get(ObjectName(namespace, name))
-
-
-def source_words(cluster: Cluster, source: str, seen: IPv4Address) -> str:
-    """Return what a client address that a pod saw is, for the flow table.
-
-    `PRESERVED` for any address of the source's own; else the name of the node that has it, by any
-    of its addresses; else the address.
-    """
-    if seen in _own_addresses(cluster, source):
-        return PRESERVED
-    for node in cluster.nodes:
-        if seen in node_addresses(cluster, node):
-            return node.name
-    return str(seen)
-
-
-def _own_addresses(cluster: Cluster, source: str) -> tuple[IPv4Address, ...]:
-    node = own_node(cluster, source)
-    if node is not None:
-        return (*node_addresses(cluster, cluster.node_by_name[node]), LOCALHOST)
-    host = cluster.client_by_name.get(source) or cluster.pod_by_name.get(source)
-    return (host.address, LOCALHOST) if host else ()
 
 
 def _observation(cluster: Cluster, flow: Flow, tally: _Tally) -> Observation:

@@ -14,11 +14,12 @@ from labkit.manifest.kinds import Expect, LocatedCheck
 from labkit.manifest.location import Location
 from labkit.probe import balance
 from labkit.probe.flow import Observation
-from labkit.probe.table import FlowTable, Kernel
+from labkit.probe.table import FlowRow, FlowTable, Kernel
 from labkit.probe.words import (
     counted,
     expectation_words,
     joined,
+    specified_words,
     target_words,
     words_by_address,
 )
@@ -55,6 +56,8 @@ class Context:
     words: Mapping[IPv4Address, str] = field(default_factory=dict)
     """What each client address is: ``preserved``, a node's name; where left out it is worked out
     from the observation as far as that goes."""
+    row: FlowRow | None = None
+    """The observation beside what the specification says; None if that was not asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +167,7 @@ def differences(
     of what it should have seen: that much follows.
     """
     context = context or Context()
-    found = [*_outcome(expect, observation)]
+    found = [*_conformance(expect, context.row), *_outcome(expect, observation)]
     if not found or observation.backends or observation.sources_seen:
         found += _backends(expect, observation)
         found += _client_source(expect, observation, context)
@@ -174,6 +177,18 @@ def differences(
     found += _source_answers(expect, context.reply)
     found += _http_status(expect, observation)
     return tuple(found)
+
+
+def _conformance(expect: Expect, row: FlowRow | None) -> Iterator[str]:
+    if not expect.conformant:
+        return
+    if row is None or row.expected is None:
+        yield (
+            "expected what the specification says, which is nothing: no Service has this address; "
+            "write out outcome, backends or clientSource"
+        )
+    elif not row.agrees:
+        yield f"expected {specified_words(row.expected)}"
 
 
 def _outcome(expect: Expect, observation: Observation) -> Iterator[str]:

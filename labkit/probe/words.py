@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from ipaddress import IPv4Address
+from typing import Final
 
+from labkit.cluster.lookup import LOCALHOST, node_addresses, own_node
+from labkit.cluster.model import Cluster
 from labkit.manifest.kinds import Expect, Target
+from labkit.probe.table import Expected
+
+PRESERVED: Final = "preserved"
+"""A client address that is the source's own."""
 
 
 def joined(words: Sequence[str], last: str = "and") -> str:
@@ -12,6 +20,14 @@ def joined(words: Sequence[str], last: str = "and") -> str:
     if len(words) < 2:  # noqa: PLR2004 - nothing to join
         return "".join(words)
     return f"{', '.join(words[:-1])} {last} {words[-1]}"
+
+
+def specified_words(expected: Expected) -> str:
+    """Return what the specification says of a flow, and why, on one line."""
+    by = f" by {', '.join(expected.backends)}" if expected.backends else ""
+    sources = joined(expected.client_sources, "or")
+    source = f", source {sources}" if sources else ""
+    return f"{expected.outcome}{by}{source}: {expected.why}"
 
 
 def counted(counts: Mapping[str, int]) -> str:
@@ -34,6 +50,8 @@ def expectation_words(expect: Expect) -> str:
 
 
 def _expectations(expect: Expect) -> Iterator[str]:
+    if expect.conformant:
+        yield "as specified"
     if expect.outcome is not None:
         yield expect.outcome
     if expect.backends is not None:
@@ -77,3 +95,25 @@ def words_by_address(
         # Every word has an address, so the last word belongs to the last address.
         found[rest[0]] = left[0]
     return found
+
+
+def source_words(cluster: Cluster, source: str, seen: IPv4Address) -> str:
+    """Return what a client address that a pod saw is, for the flow table.
+
+    `PRESERVED` for any address of the source's own; else the name of the node that has it, by any
+    of its addresses; else the address.
+    """
+    if seen in _own_addresses(cluster, source):
+        return PRESERVED
+    for node in cluster.nodes:
+        if seen in node_addresses(cluster, node):
+            return node.name
+    return str(seen)
+
+
+def _own_addresses(cluster: Cluster, source: str) -> tuple[IPv4Address, ...]:
+    node = own_node(cluster, source)
+    if node is not None:
+        return (*node_addresses(cluster, cluster.node_by_name[node]), LOCALHOST)
+    host = cluster.client_by_name.get(source) or cluster.pod_by_name.get(source)
+    return (host.address, LOCALHOST) if host else ()

@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 from labkit.errors import UsageError
 from labkit.probe.compare import Comparison
+from labkit.probe.expected import Explanation
 from labkit.probe.table import FlowTable
 from labkit.probe.verdict import CheckResult, ScenarioResult
 
@@ -107,6 +108,25 @@ def render_comparisons(
         case _:
             raise _no_format(fmt, DIFF_FORMATS)
     return render(comparisons)
+
+
+def render_explanations(
+    found: Sequence[Explanation], fmt: Format | str, *, color: bool = False, unicode: bool = True
+) -> str:
+    """Return what the specification says of a flow, under one data plane or several.
+
+    The arguments and errors are those of `render_results`; there is a table and JSON of it.
+    """
+    from labkit.report.explanation import explanations_json, explanations_text
+    from labkit.report.table import Paper
+
+    match fmt:
+        case "table":
+            return explanations_text(found, Paper(color=color, unicode=unicode))
+        case "json":
+            return explanations_json(found)
+        case _:
+            raise _no_format(fmt, ("table", "json"))
 
 
 def render_check(check: CheckResult, *, color: bool = False, unicode: bool = True) -> str:

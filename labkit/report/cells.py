@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final, NamedTuple
 
+from labkit.probe import words
 from labkit.probe.flow import Observation
 from labkit.probe.table import FlowRow, FlowTable, SeenFlow, flow_row
 from labkit.probe.verdict import CheckResult, Context
-from labkit.probe.words import words_by_address
+from labkit.probe.words import PRESERVED, words_by_address
 from labkit.report.text import Marks, clean, counted, outcome_words, shortened
 
 HEADINGS: Final = ("source", "destination", "via", "outcome", "answered by", "client source")
 SPECIFIED: Final = "specified"
-PRESERVED: Final = "preserved"
 
 Owners = Mapping[str, frozenset[str]]
 """Hosts by the addresses that they are known to have."""
@@ -115,12 +115,7 @@ def flow_words(row: SeenFlow, marks: Marks) -> str:
 
 def specified_words(row: FlowRow) -> str:
     """Return what the specification says of a flow, and why; empty where it says nothing."""
-    if row.expected is None:
-        return ""
-    by = f" by {', '.join(row.expected.backends)}" if row.expected.backends else ""
-    sources = row.expected.client_sources
-    source = f", source {' or '.join(sources)}" if sources else ""
-    return clean(f"{row.expected.outcome}{by}{source}: {row.expected.why}")
+    return "" if row.expected is None else clean(words.specified_words(row.expected))
 
 
 def _flow_cells(row: FlowRow, owners: Owners, style: Style) -> tuple[str, ...]:

@@ -33,6 +33,8 @@ class Arrival:
     """Whether the node itself calls."""
     interface: str = ""
     """Where it came in; empty for the node's own."""
+    hidden_by: Node | None = None
+    """The node whose CNI plugin has masqueraded it on its way here."""
 
 
 def arrival(cluster: Cluster, flow: Flow) -> Arrival | None:
@@ -95,10 +97,13 @@ def _from_pod(cluster: Cluster, pod: Pod, flow: Flow) -> Arrival:
     node = cluster.node_by_name[pod.node]
     if flow.node is None or flow.node == node:
         return Arrival(node=node, source=pod.address, interface=BRIDGE)
-    source = pod.address
-    if is_hidden(cluster, source, flow.address):
-        source = leaving_address(cluster, node, flow.address)
-    return Arrival(node=flow.node, source=source, interface=_entry(cluster, flow.address))
+    hidden = is_hidden(cluster, pod.address, flow.address)
+    return Arrival(
+        node=flow.node,
+        source=leaving_address(cluster, node, flow.address) if hidden else pod.address,
+        interface=_entry(cluster, flow.address),
+        hidden_by=node if hidden else None,
+    )
 
 
 def _entry(cluster: Cluster, address: IPv4Address) -> str:

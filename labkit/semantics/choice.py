@@ -6,16 +6,24 @@ syncProxyRules; pkg/proxy/ipvs/proxier.go, syncProxyRules, syncEndpoint and writ
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network
+from typing import Final
 
 from labkit.cluster.model import Cluster, Endpoint, Service, ServicePort
-from labkit.cluster.topology import Categorized, categorize
+from labkit.semantics import because
 from labkit.semantics.arrival import Arrival, is_local_traffic, way_of_router
+from labkit.semantics.because import Because
+from labkit.semantics.endpoints import Usable, usable
 from labkit.semantics.flows import REFUSED, TIMED_OUT, Flow, Outcome
 from labkit.semantics.traits import Trait
 
 Traits = frozenset[Trait]
+INTERNAL: Final = "internalTrafficPolicy"
+EXTERNAL: Final = "externalTrafficPolicy"
+_Policy = Callable[[str, str], Because]
+"""Says of a policy and a node why they lead to some endpoints."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +38,8 @@ class Choice:
     """The source of a node's own call, if it is not the one that it would have anyway."""
     knows_hairpins: bool = False
     """Whether a pod of another node is masqueraded on its way to itself."""
+    because: tuple[Because, ...] = ()
+    """Why these endpoints, or none."""
 
 
 def choose(
@@ -50,54 +60,89 @@ def _choose(
     cluster: Cluster, flow: Flow, port: ServicePort, came: Arrival, traits: Traits
 ) -> Choice:
     service = flow.service
-    known = cluster.endpoints.get(service.port_name(port), ())
-    endpoints = categorize(service, port, known, came.node)
+    endpoints = usable(cluster, service, port, came.node)
     if flow.via == "ClusterIP":
         return _internal(cluster, service, came, endpoints, traits)
     if flow.via == "LoadBalancer" and service.source_ranges:
         needs = {Trait.RANGES_NEED_ENDPOINTS}
         needs |= {Trait.OWN_RANGES_NEED_ENDPOINTS} if came.own else set()
-        guarded = endpoints.has_any or not needs & traits
+        guarded = endpoints.exists or not needs & traits
         if guarded and not _is_let_in(service, came, traits):
-            return Choice(otherwise=TIMED_OUT)
+            return Choice(otherwise=TIMED_OUT, because=(because.is_kept_out(came.source),))
     goes = came.own and flow.via != "NodePort" and Trait.LETS_OWN_CALLS_GO in traits
-    if goes and not endpoints.has_any:
-        return Choice(otherwise=_elsewhere(cluster, flow, came))
-    if not service.external_policy_local:
-        return Choice(endpoints=endpoints.cluster, masquerade=True)
-    return _external_local(cluster, flow, came, endpoints, traits)
+    if goes and not endpoints.exists:
+        outcome = _elsewhere(cluster, flow, came)
+        return Choice(otherwise=outcome, because=(because.own_call_leaves(),))
+    if service.external_policy_local:
+        return _external_local(cluster, flow, came, endpoints, traits)
+    return Choice(
+        endpoints=endpoints.anywhere,
+        masquerade=True,
+        because=_why(EXTERNAL, came, endpoints, endpoints.anywhere, because.goes_anywhere),
+    )
 
 
 def _internal(
-    cluster: Cluster, service: Service, came: Arrival, endpoints: Categorized, traits: Traits
+    cluster: Cluster, service: Service, came: Arrival, endpoints: Usable, traits: Traits
 ) -> Choice:
-    used = endpoints.cluster
+    why: _Policy = because.goes_anywhere
+    used = endpoints.anywhere
     if service.internal_policy_local:
-        fallback = endpoints.cluster if Trait.FALLS_BACK in traits else ()
-        used = endpoints.local or fallback
+        used, why = _of_node(endpoints, traits)
     local = is_local_traffic(cluster, came)
     unknown = came.own and Trait.MASQUERADES_OWN_CALLS in traits
     masquerade = cluster.kube_proxy.masquerade_all or (unknown if local is None else not local)
+    otherwise = _without_endpoints(endpoints, traits)
     return Choice(
-        endpoints=used, otherwise=_without_endpoints(endpoints, traits), masquerade=masquerade
+        endpoints=used,
+        otherwise=otherwise,
+        masquerade=masquerade,
+        because=_why(INTERNAL, came, endpoints, used, why, otherwise),
     )
 
 
 def _external_local(
-    cluster: Cluster, flow: Flow, came: Arrival, endpoints: Categorized, traits: Traits
+    cluster: Cluster, flow: Flow, came: Arrival, endpoints: Usable, traits: Traits
 ) -> Choice:
     """Pods and the node itself are no outsiders: most data planes let them reach everything."""
     inside = came.own or is_local_traffic(cluster, came) is True
-    fallback = endpoints.cluster if Trait.FALLS_BACK in traits else ()
-    used = endpoints.local or fallback
-    if inside and Trait.OWN_ENDPOINTS_FIRST not in traits:
-        used = endpoints.cluster
+    used, why = _of_node(endpoints, traits)
+    circuit = inside and Trait.OWN_ENDPOINTS_FIRST not in traits
+    if circuit:
+        used = endpoints.anywhere
+    otherwise = _without_endpoints(endpoints, traits)
     keeps = Trait.NODE_PORT_IS_OWN_SOURCE if flow.via == "NodePort" else Trait.VIP_IS_OWN_SOURCE
+    reasons = _why(EXTERNAL, came, endpoints, used, why, otherwise)
     return Choice(
         endpoints=used,
-        otherwise=_without_endpoints(endpoints, traits),
+        otherwise=otherwise,
         masquerade=came.own and keeps not in traits,
+        because=(because.is_inside(), *reasons[1:]) if circuit and used else reasons,
     )
+
+
+def _of_node(endpoints: Usable, traits: Traits) -> tuple[tuple[Endpoint, ...], _Policy]:
+    """What a Local policy leaves, and why."""
+    if not endpoints.here and Trait.FALLS_BACK in traits:
+        return endpoints.anywhere, because.falls_back
+    return endpoints.here, because.stays_here
+
+
+def _why(
+    policy: str,
+    came: Arrival,
+    endpoints: Usable,
+    used: Sequence[Endpoint],
+    why: _Policy,
+    otherwise: Outcome = REFUSED,
+) -> tuple[Because, ...]:
+    """Why these endpoints are used, or why there is none: the first reason decides."""
+    if not endpoints.exists:
+        return (because.has_no_endpoint(),)
+    if not used:
+        return (because.has_none_here(policy, came.node.name, otherwise),)
+    stand_in = () if any(each.ready for each in used) else (because.terminates(),)
+    return (why(policy, came.node.name), *stand_in)
 
 
 def _elsewhere(cluster: Cluster, flow: Flow, came: Arrival) -> Outcome:
@@ -106,8 +151,8 @@ def _elsewhere(cluster: Cluster, flow: Flow, came: Arrival) -> Outcome:
     return TIMED_OUT if node is None or node == came.node else REFUSED
 
 
-def _without_endpoints(endpoints: Categorized, traits: Traits) -> Outcome:
-    dropped = endpoints.has_any and Trait.REFUSES_WITHOUT_ENDPOINTS not in traits
+def _without_endpoints(endpoints: Usable, traits: Traits) -> Outcome:
+    dropped = endpoints.exists and Trait.REFUSES_WITHOUT_ENDPOINTS not in traits
     return TIMED_OUT if dropped else REFUSED
 
 

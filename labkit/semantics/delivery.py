@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from labkit.cluster.model import Cluster, Endpoint, Pod, Protocol
+from labkit.semantics import because
 from labkit.semantics.arrival import Arrival, is_hidden, leaving_address
+from labkit.semantics.because import Because
 from labkit.semantics.choice import Choice
 from labkit.semantics.flows import CONNECTED, REFUSED, TIMED_OUT, Delivery, Flow
-
-"""The Lab's word for leaving the SNAT rules out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,7 @@ class _Sent:
     """A packet on its way to an endpoint, and whether the answer comes back the same way."""
 
     source: IPv4Address | None
+    because: Because
     returns: bool = True
 
 
@@ -30,11 +31,17 @@ def deliver(
         return None
     sent = _send(cluster, flow, came, choice, endpoint, pod)
     if not sent.returns:
-        return Delivery(outcome=TIMED_OUT)
+        return Delivery(outcome=TIMED_OUT, because=(sent.because,))
     if not _listens(pod, endpoint.port, flow.protocol):
-        return Delivery(outcome=REFUSED)
-    anonymous = any(container.command for container in pod.containers)
-    return Delivery(outcome=CONNECTED, backend=pod.name, source=sent.source, anonymous=anonymous)
+        silent = because.does_not_listen(pod.name, endpoint.port)
+        return Delivery(outcome=REFUSED, because=(silent,))
+    return Delivery(
+        outcome=CONNECTED,
+        backend=pod.name,
+        source=sent.source,
+        anonymous=any(container.command for container in pod.containers),
+        because=(sent.because,),
+    )
 
 
 def _send(
@@ -44,16 +51,29 @@ def _send(
     source = choice.source or came.source
     if here and pod.host_network:
         # Nothing leaves the node, so nothing is masqueraded; of its own calls nothing is said.
-        return _Sent(None if came.own else source)
-    hidden = is_hidden(cluster, source, endpoint.address)
+        kept = because.stays_on_the_host() if came.own else _kept(came, source)
+        return _Sent(None if came.own else source, kept)
+    there = leaving_address(cluster, came.node, endpoint.address)
+    seen = came.node.bridge_ip if here else there
     hairpin = source == endpoint.address and (here or choice.knows_hairpins)
-    asked = choice.masquerade or hairpin
-    if hidden or (asked and cluster.masquerades):
-        there = leaving_address(cluster, came.node, endpoint.address)
-        return _Sent(came.node.bridge_ip if here else there)
+    if (choice.masquerade or hairpin) and cluster.masquerades:
+        why = because.is_hairpin if hairpin else because.is_masqueraded
+        return _Sent(seen, why(came.node.name, seen))
+    if is_hidden(cluster, source, endpoint.address):
+        return _Sent(seen, because.is_hidden(came.node.name, seen))
     if source.is_loopback or source == endpoint.address:
-        return _Sent(source, returns=False)
-    return _Sent(source, here or _returns(cluster, flow, came, source))
+        lost = because.cannot_leave if source.is_loopback else because.answers_itself
+        return _Sent(source, lost(source), returns=False)
+    returns = here or _returns(cluster, flow, came, source)
+    stranger = because.is_answered_by_a_stranger(pod.name, came.node.name)
+    return _Sent(source, _kept(came, source) if returns else stranger, returns)
+
+
+def _kept(came: Arrival, source: IPv4Address) -> Because:
+    """Why the pod sees the source that the flow came with."""
+    if came.hidden_by is not None:
+        return because.is_hidden(came.hidden_by.name, source)
+    return because.keeps_its_source(source)
 
 
 def _returns(cluster: Cluster, flow: Flow, came: Arrival, source: IPv4Address) -> bool:

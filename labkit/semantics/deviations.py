@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from labkit.cluster.model import Cluster
-from labkit.cluster.topology import is_proxied
+from labkit.semantics.endpoints import is_proxied
 from labkit.semantics.traits import Trait
 
 MIGRATION: Final = (

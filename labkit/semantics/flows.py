@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import Final, Literal
 
 from labkit.cluster.model import Node, Protocol, Service, ServicePort
+from labkit.semantics.because import Because
 
 Outcome = Literal["connected", "refused", "timeout", "unreachable"]
 """The flow table's words for what rules can make of an attempt."""
@@ -45,6 +46,8 @@ class Delivery:
     """The client address that the pod sees; None if nobody does or nothing says which it is."""
     anonymous: bool = False
     """Whether a program of the user's own answers, which need not say who it is."""
+    because: tuple[Because, ...] = field(default=(), compare=False)
+    """Why it comes to this, once the endpoint is chosen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,19 @@ class Prediction:
     """Whether session affinity holds the source to one of them, which one is left to chance."""
     moves: bool = False
     """Whether calls to another address of the Service can move the source to another one."""
+    because: tuple[Because, ...] = field(default=(), compare=False)
+    """Why these endpoints, or none."""
+
+    @property
+    def reasons(self) -> tuple[Because, ...]:
+        """Every reason, each once: why these endpoints, then what comes of each."""
+        ordered = sorted(self.deliveries, key=_order)
+        found = (*self.because, *(reason for each in ordered for reason in each.because))
+        return tuple(each for at, each in enumerate(found) if each not in found[:at])
+
+
+def _order(delivery: Delivery) -> tuple[str, str]:
+    return delivery.outcome, delivery.backend or ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +91,22 @@ def fits(prediction: Prediction, seen: Seen) -> bool:
     if prediction.held:
         return any(_fits(frozenset({each}), seen) for each in prediction.deliveries)
     return _fits(prediction.deliveries, seen)
+
+
+def may_be_part_of(prediction: Prediction, seen: Seen) -> bool:
+    """Whether nothing was seen that the prediction excludes, if not everything need be seen."""
+    used = frozenset(each for each in prediction.deliveries if _was_used(each, seen))
+    outcomes = {each.outcome for each in prediction.deliveries}
+    return bool(used) and seen.outcomes <= outcomes and _excludes_none(used, seen)
+
+
+def _excludes_none(used: frozenset[Delivery], seen: Seen) -> bool:
+    if any(each.anonymous for each in used):
+        return True
+    told = {each.source for each in used}
+    return seen.backends <= {each.backend for each in used} and (
+        None in told or seen.sources <= told
+    )
 
 
 def _was_used(delivery: Delivery, seen: Seen) -> bool:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from labkit.cluster.model import Cluster
-from labkit.cluster.topology import (
-    categorize,
-    is_externally_accessible,
-    is_proxied,
-    load_balancer_ips,
-)
+from labkit.semantics import because
 from labkit.semantics.arrival import Arrival, arrival, is_hidden, way_of_router
+from labkit.semantics.because import Because
 from labkit.semantics.choice import choose
 from labkit.semantics.delivery import deliver
+from labkit.semantics.endpoints import (
+    is_on_nodes,
+    is_proxied,
+    is_reachable_from_outside,
+    label_of_another_proxy,
+    usable,
+)
 from labkit.semantics.flows import (
     REFUSED,
     TIMED_OUT,
@@ -31,17 +34,22 @@ def predict(cluster: Cluster, flow: Flow, traits: frozenset[Trait]) -> Predictio
     if _is_beyond(cluster, flow):
         return None
     if came is None:
-        return _all(TIMED_OUT)
+        return _all(TIMED_OUT, because.has_no_way(flow.address))
     if flow.port is None or not _serves(cluster, flow, came, traits):
-        return _all(_unserved(cluster, flow, came, traits))
+        outcome = _unserved(cluster, flow, came, traits)
+        return _all(outcome, _why_unserved(flow, came, traits))
     choice = choose(cluster, flow, flow.port, came, traits)
     if not choice.endpoints:
-        return _all(choice.otherwise)
+        return _all(choice.otherwise, *choice.because)
     found = [deliver(cluster, flow, came, choice, each) for each in choice.endpoints]
     known = frozenset(each for each in found if each is not None)
-    held = flow.service.affinity_timeout_s is not None
+    timeout_s = flow.service.affinity_timeout_s
+    held = timeout_s is not None
+    reasons = (*choice.because, *([] if timeout_s is None else [because.is_held(timeout_s)]))
     moves = held and Trait.AFFINITY_PER_ADDRESS not in traits and _has_two_policies(flow)
-    return None if None in found else Prediction(deliveries=known, held=held, moves=moves)
+    if None in found:
+        return None
+    return Prediction(deliveries=known, held=held, moves=moves, because=reasons)
 
 
 def _has_two_policies(flow: Flow) -> bool:
@@ -50,12 +58,12 @@ def _has_two_policies(flow: Flow) -> bool:
     A source that is held to an endpoint by one of them is held to it by all.
     """
     service, port = flow.service, flow.port
-    outside = port is not None and is_externally_accessible(service, port)
+    outside = port is not None and is_reachable_from_outside(service, port)
     return outside and service.internal_policy_local != service.external_policy_local
 
 
-def _all(outcome: Outcome) -> Prediction:
-    return Prediction(deliveries=frozenset({Delivery(outcome=outcome)}))
+def _all(outcome: Outcome, *reasons: Because) -> Prediction:
+    return Prediction(deliveries=frozenset({Delivery(outcome=outcome)}), because=reasons)
 
 
 def _serves(cluster: Cluster, flow: Flow, came: Arrival, traits: frozenset[Trait]) -> bool:
@@ -64,7 +72,7 @@ def _serves(cluster: Cluster, flow: Flow, came: Arrival, traits: frozenset[Trait
         return False
     if flow.via == "NodePort":
         return is_served(cluster.kube_proxy, came.node, flow.address, traits)
-    return flow.via != "LoadBalancer" or flow.address in load_balancer_ips(flow.service)
+    return flow.via != "LoadBalancer" or is_on_nodes(flow.service, flow.address)
 
 
 def _unserved(cluster: Cluster, flow: Flow, came: Arrival, traits: frozenset[Trait]) -> Outcome:
@@ -76,13 +84,26 @@ def _unserved(cluster: Cluster, flow: Flow, came: Arrival, traits: frozenset[Tra
     return REFUSED if refuses else _wanders(cluster, flow, came)
 
 
+def _why_unserved(flow: Flow, came: Arrival, traits: frozenset[Trait]) -> Because:
+    label = label_of_another_proxy(flow.service)
+    if Trait.SERVES not in traits:
+        return because.nobody_serves()
+    if label is not None:
+        return because.is_somebody_elses(label)
+    if flow.port is None:
+        return because.has_no_port()
+    if flow.via == "NodePort":
+        return because.is_no_node_port_address(came.node.name, flow.address)
+    return because.is_for_the_load_balancer(flow.address)
+
+
 def _refuses_ports(flow: Flow, traits: frozenset[Trait]) -> bool:
     """Whether ports of this address that no Service has are refused."""
     if Trait.SERVES not in traits or not is_proxied(flow.service):
         return False
     if flow.via == "ClusterIP":
         return Trait.REFUSES_CLUSTER_IP_PORTS in traits
-    served = flow.via == "ExternalIP" or flow.address in load_balancer_ips(flow.service)
+    served = flow.via == "ExternalIP" or is_on_nodes(flow.service, flow.address)
     return served and Trait.REFUSES_EXTERNAL_PORTS in traits
 
 
@@ -101,9 +122,8 @@ def _is_elsewhere(cluster: Cluster, flow: Flow, came: Arrival) -> bool:
     """Whether a Local policy keeps a NodePort from the endpoints that there are."""
     if flow.port is None or not flow.service.external_policy_local:
         return False
-    known = cluster.endpoints.get(flow.service.port_name(flow.port), ())
-    endpoints = categorize(flow.service, flow.port, known, came.node)
-    return is_proxied(flow.service) and endpoints.has_any and not endpoints.local
+    endpoints = usable(cluster, flow.service, flow.port, came.node)
+    return is_proxied(flow.service) and endpoints.exists and not endpoints.here
 
 
 def _is_beyond(cluster: Cluster, flow: Flow) -> bool:

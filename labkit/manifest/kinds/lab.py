@@ -150,6 +150,8 @@ class Expect(Own, frozen=True, kw_only=True):
     """What the source's kernel sent back to that reply."""
     http_status: int | None = None
     """Status of the HTTP answer, as for a health check port."""
+    conformant: bool = False
+    """Whether everything must be as the specification model says; written `expect: conformant`."""
 
 
 class CheckSpec(Own, frozen=True, kw_only=True):

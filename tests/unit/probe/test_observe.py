@@ -11,7 +11,8 @@ from labkit.cluster.model import Cluster, Endpoint, PodNetwork
 from labkit.kernel.netns import Namespace
 from labkit.probe.attempt import Attempt
 from labkit.probe.flow import Answer, Flow, Observation, Outcome, Via
-from labkit.probe.observe import attempts_to_see_all, could_answer, observe, source_words
+from labkit.probe.observe import attempts_to_see_all, could_answer, observe
+from labkit.probe.words import source_words
 from tests.unit.probe.clusters import cluster, endpoints, seeded, service
 
 CLUSTER_IP = Flow(

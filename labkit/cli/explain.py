@@ -1,0 +1,63 @@
+"""``labkit explain``: what the specification says of one flow, and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from labkit.cli.options import dataplane_option, dataplanes, terminal
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("source", metavar="FROM")
+@click.argument("to", metavar="TO")
+@click.option(
+    "--protocol",
+    type=click.Choice(["TCP", "UDP", "SCTP"], case_sensitive=False),
+    default="TCP",
+    show_default=True,
+    help="What the source speaks.",
+)
+@click.option(
+    "-o",
+    "--output",
+    "form",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="Format of the report.",
+)
+@dataplane_option
+def command(
+    file: Path,
+    source: str,
+    to: str,
+    protocol: str,
+    form: Literal["table", "json"],
+    dataplane: str | None,
+) -> None:
+    """Say what must become of a flow, and which field of the manifest decides. No root needed.
+
+    FROM is a client, node or pod. TO is NODE:PORT, SERVICE:PORT or ADDRESS:PORT.
+
+    \b
+    labkit explain scenarios/nodeport-local-elsewhere.yaml client node2:30081
+    labkit explain scenarios/nodeport-cluster.yaml client node2:30080 --dataplane iptables,ipvs
+    """  # noqa: D301
+    from labkit.cluster.build import build_cluster
+    from labkit.cluster.model import Protocol
+    from labkit.lab.targets import parse
+    from labkit.manifest.load import load
+    from labkit.probe.expected import explain
+    from labkit.report import render_explanations
+
+    scenario = load(file)
+    found = []
+    for name in dataplanes(dataplane):
+        cluster = build_cluster(scenario, dataplane=name)
+        flow = parse(cluster, source, to, Protocol(protocol.upper()))
+        found.append(explain(cluster, flow))
+    click.echo(render_explanations(found, form, **terminal()._asdict()), nl=False)

@@ -1,0 +1,98 @@
+"""What the specification model says of rows of a flow table, beside what was seen. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from msgspec import structs
+
+from labkit.cluster.model import Cluster
+from labkit.errors import UsageError
+from labkit.probe.compare import flow_of, question, seen_of
+from labkit.probe.flow import Flow, Outcome
+from labkit.probe.table import Expected, FlowRow, FlowTable
+from labkit.probe.words import source_words
+from labkit.semantics.because import Because, said
+from labkit.semantics.flows import Prediction, fits, may_be_part_of
+from labkit.semantics.predict import predict
+from labkit.semantics.traits import traits_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """What must become of a flow under one data plane, and every reason for it."""
+
+    dataplane: str
+    flow: Flow
+    expected: Expected
+    held: bool
+    """Whether session affinity keeps the source on one of the backends."""
+    reasons: tuple[Because, ...]
+
+
+def explain(cluster: Cluster, flow: Flow) -> Explanation:
+    """Return what the specification says of a flow, and why.
+
+    Raises:
+        UsageError: it says nothing of it.
+    """
+    asked = question(cluster, flow)
+    if asked is None:
+        raise UsageError(
+            f"{flow.address}:{flow.dport} {flow.protocol} is no address of a Service, so no rule "
+            "decides about it; give a Service, or a node and a NodePort"
+        )
+    prediction = predict(cluster, asked, traits_of(cluster.dataplane))
+    if prediction is None:
+        raise UsageError(
+            f"nothing says what becomes of {flow.address}:{flow.dport} {flow.protocol}: a host "
+            "of this lab has that address too, or an endpoint is no pod of it"
+        )
+    return Explanation(
+        dataplane=cluster.dataplane,
+        flow=flow,
+        expected=in_words(cluster, flow.source, prediction),
+        held=prediction.held,
+        reasons=prediction.reasons,
+    )
+
+
+def judged(cluster: Cluster, table: FlowTable, *, enough: bool = True) -> FlowTable:
+    """Return the table with what the model expects of every row, and whether the row agrees.
+
+    Args:
+        cluster: the lab.
+        table: what was seen.
+        enough: whether as many attempts were made as it takes to see everything that can happen.
+            Otherwise a row agrees if nothing happened that the model excludes.
+    """
+    flows = tuple(judged_row(cluster, row, enough=enough) for row in table.flows)
+    return structs.replace(table, flows=flows)
+
+
+def judged_row(cluster: Cluster, row: FlowRow, *, enough: bool = True) -> FlowRow:
+    """Return one row with what the model expects of it; as it is where the model has no say."""
+    flow = flow_of(cluster, row)
+    prediction = None if flow is None else predict(cluster, flow, traits_of(cluster.dataplane))
+    if prediction is None:
+        return row
+    seen = seen_of(row)
+    agrees = fits(prediction, seen) if enough else may_be_part_of(prediction, seen)
+    return structs.replace(row, expected=in_words(cluster, row.source, prediction), agrees=agrees)
+
+
+def in_words(cluster: Cluster, source: str, prediction: Prediction) -> Expected:
+    """Return a prediction in the flow table's words.
+
+    Under session affinity every endpoint is named that the source can be held to.
+    """
+    outcomes = sorted({each.outcome for each in prediction.deliveries})
+    backends = sorted({each.backend for each in prediction.deliveries if each.backend})
+    sources = {each.source for each in prediction.deliveries if each.source is not None}
+    words = sorted({source_words(cluster, source, seen) for seen in sources})
+    return Expected(
+        outcome=Outcome.MIXED if len(outcomes) > 1 else Outcome(outcomes[0]),
+        backends=tuple(backends),
+        client_sources=tuple(words),
+        why=said(prediction.reasons),
+    )

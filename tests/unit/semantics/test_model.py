@@ -1,0 +1,160 @@
+"""The specification model against recordings of the real kube-proxy, and the reasons it gives."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from msgspec import structs
+
+from labkit.cluster.build import build_cluster
+from labkit.cluster.model import Protocol
+from labkit.errors import UsageError
+from labkit.lab.targets import parse
+from labkit.manifest.load import load
+from labkit.probe.expected import Explanation, explain, judged
+from labkit.probe.flow import Via
+from labkit.probe.table import FlowRow
+from tests.recorded import SCENARIOS
+from tests.recorded_tables import recorded, recorded_cluster
+
+HERE = Path(__file__).parents[3] / "scenarios"
+
+
+def explained(scenario: str, source: str, to: str, dataplane: str = "iptables") -> Explanation:
+    cluster = build_cluster(load(HERE / f"{scenario}.yaml"), dataplane=dataplane)
+    return explain(cluster, parse(cluster, source, to, Protocol.TCP))
+
+
+def judged_rows(dataplane: str, path: Path) -> tuple[FlowRow, ...]:
+    cluster = replace(recorded_cluster(path), dataplane=dataplane)
+    return judged(cluster, recorded(dataplane, path, cluster)).flows
+
+
+@pytest.mark.parametrize("dataplane", ["iptables", "nftables", "ipvs"])
+@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
+def test_the_model_agrees_with_every_recorded_flow(dataplane: str, path: Path) -> None:
+    rows = judged_rows(dataplane, path)
+
+    differing = [row for row in rows if row.via is not Via.POD_IP and row.agrees is not True]
+
+    assert rows
+    assert differing == []
+
+
+@pytest.mark.parametrize("dataplane", ["iptables", "nftables", "ipvs"])
+@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
+def test_every_expectation_has_a_reason(dataplane: str, path: Path) -> None:
+    found = [row.expected for row in judged_rows(dataplane, path) if row.expected]
+
+    assert found
+    assert all(each.why for each in found)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "source", "to", "sentences"),
+    [
+        pytest.param(
+            "nodeport-cluster",
+            "client",
+            "node2:30080",
+            [
+                "externalTrafficPolicy: Cluster, so node2 sends to any ready endpoint",
+                (
+                    "node2 masquerades it, so that the answer comes back the same way: the pod sees "
+                    "192.168.0.2"
+                ),
+            ],
+            id="SNAT",
+        ),
+        pytest.param(
+            "nodeport-without-snat",
+            "client",
+            "node2:30080",
+            [
+                "externalTrafficPolicy: Cluster, so node2 sends to any ready endpoint",
+                (
+                    "nothing masquerades it, so web-1 answers past node2: the caller hears from a "
+                    "stranger and gives up"
+                ),
+            ],
+            id="a stranger answers",
+        ),
+        pytest.param(
+            "nodeport-local-elsewhere",
+            "client",
+            "node2:30081",
+            [
+                (
+                    "externalTrafficPolicy: Local, and node2 has no ready endpoint, so the packet is "
+                    "dropped"
+                )
+            ],
+            id="dropped",
+        ),
+        pytest.param(
+            "nodeport-local",
+            "web-1",
+            "node2:30081",
+            [
+                "externalTrafficPolicy: Local, so node2 sends to its own endpoints only",
+                (
+                    "the CNI plugin masquerades what leaves the pod network: the pod sees 192.168.0.1 "
+                    "of node1"
+                ),
+            ],
+            id="the CNI plugin hides the pod",
+        ),
+        pytest.param(
+            "nodeport-local",
+            "node1",
+            "node1:30081",
+            [
+                (
+                    "externalTrafficPolicy: Local is for callers outside the cluster: pods and nodes "
+                    "reach every endpoint"
+                ),
+                (
+                    "node1 masquerades it, so that the answer comes back the same way: the pod sees "
+                    "10.244.1.1"
+                ),
+                (
+                    "node1 masquerades it, so that the answer comes back the same way: the pod sees "
+                    "192.168.0.1"
+                ),
+            ],
+            id="short circuit",
+        ),
+    ],
+)
+def test_the_reasons_of_a_flow(scenario: str, source: str, to: str, sentences: list[str]) -> None:
+    assert [each.sentence for each in explained(scenario, source, to).reasons] == sentences
+
+
+def test_reasons_follow_the_data_plane() -> None:
+    (reason,) = explained("nodeport-local-elsewhere", "client", "node2:30081", "none").reasons
+
+    assert reason.sentence.startswith("this data plane makes no rules")
+
+
+def test_a_row_that_does_what_the_model_excludes_does_not_agree() -> None:
+    rows = judged_rows("iptables", SCENARIOS[0])
+    connected = next(row for row in rows if row.outcome == "connected" and row.agrees)
+    cluster = replace(recorded_cluster(SCENARIOS[0]), dataplane="iptables")
+    table = recorded("iptables", SCENARIOS[0], cluster)
+    worse = replace_row(connected)
+
+    (found,) = judged(cluster, structs.replace(table, flows=(worse,))).flows
+
+    assert found.agrees is False
+
+
+def replace_row(row: FlowRow) -> FlowRow:
+    """The same flow, but the pod saw somebody that it cannot have seen."""
+    return structs.replace(row, sources_seen={"203.0.113.99": row.attempts})
+
+
+def test_an_address_of_no_service_is_not_explained() -> None:
+    with pytest.raises(UsageError, match="is no address of a Service"):
+        explained("nodeport-cluster", "client", "node2:22")
