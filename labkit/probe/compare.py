@@ -104,8 +104,8 @@ _VIAS: Final[Mapping[Via, semantics.Via]] = {
     Via.NODE_PORT: "NodePort",
     Via.EXTERNAL_IP: "ExternalIP",
     Via.LOAD_BALANCER: "LoadBalancer",
+    Via.POD_IP: "PodIP",
 }
-"""Addresses that data planes look after; a pod's own is none of them."""
 
 
 def compare(cluster: Cluster, before: FlowTable, after: FlowTable) -> Comparison:
@@ -183,7 +183,7 @@ def _reason(
 
 
 def flow_of(cluster: Cluster, row: FlowRow) -> Flow | None:
-    """Return the question that a row answers; None where no data plane has a say.
+    """Return the question that a row answers; None if it is no Service's.
 
     Raises:
         UsageError: the row's address is none.
@@ -204,7 +204,7 @@ def flow_of(cluster: Cluster, row: FlowRow) -> Flow | None:
 
 
 def question(cluster: Cluster, asked: Asked) -> Flow | None:
-    """Return a flow as the specification model takes it; None where no data plane has a say."""
+    """Return a flow as the specification model takes it; None if it is no Service's."""
     service = _service(cluster, asked.service)
     via = None if asked.via is None else _VIAS.get(asked.via)
     if service is None or via is None:
@@ -240,6 +240,8 @@ def _service(cluster: Cluster, key: str) -> Service | None:
 
 def _port(service: Service, asked: Asked) -> ServicePort | None:
     """The Service's port by the number that was asked for."""
+    if asked.via is Via.POD_IP:
+        return next((port for port in service.ports if port.name == asked.port), None)
     for port in service.ports:
         number = port.node_port if asked.via is Via.NODE_PORT else port.port
         if (port.protocol, number) == (asked.protocol, asked.dport):

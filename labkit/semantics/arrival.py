@@ -46,7 +46,7 @@ def arrival(cluster: Cluster, flow: Flow) -> Arrival | None:
     if pod is not None:
         return _from_pod(cluster, pod, flow)
     client = cluster.client_by_name.get(flow.source)
-    node = flow.node or (client and _way(cluster, client, flow.address))
+    node = flow.node or (client and way_of_client(cluster, client, flow.address))
     return Arrival(node=node, source=client.address, interface="eth0") if client and node else None
 
 
@@ -111,7 +111,7 @@ def _entry(cluster: Cluster, address: IPv4Address) -> str:
     return "flannel.1" if overlay and address in cluster.network.pod_cidr else "eth0"
 
 
-def _way(cluster: Cluster, client: Client, to: IPv4Address) -> Node | None:
+def way_of_client(cluster: Cluster, client: Client, to: IPv4Address) -> Node | None:
     """The node that a client's packets to an address come to: by its routes, or the router's."""
     on_lan = client.address in cluster.network.lan
     route = _longest(client.routes, to) if on_lan else None

@@ -82,6 +82,14 @@ def has_no_way(address: IPv4Address) -> Because:
     )
 
 
+def is_no_service() -> Because:
+    """A pod's own address."""
+    return Because(
+        sentence="this is a pod's own address, about which no Service decides",
+        reference=f"{DOCS}/concepts/services-networking/#the-kubernetes-network-model",
+    )
+
+
 # --- which endpoints ---
 
 

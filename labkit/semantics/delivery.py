@@ -32,15 +32,22 @@ def deliver(
     sent = _send(cluster, flow, came, choice, endpoint, pod)
     if not sent.returns:
         return Delivery(outcome=TIMED_OUT, because=(sent.because,))
+    return arrives(flow, pod, endpoint, sent.source, sent.because)
+
+
+def arrives(
+    flow: Flow, pod: Pod, endpoint: Endpoint, source: IPv4Address | None, why: Because
+) -> Delivery:
+    """Return what an attempt comes to that reaches its pod from ``source``."""
     if not _listens(pod, endpoint.port, flow.protocol):
         silent = because.does_not_listen(pod.name, endpoint.port)
         return Delivery(outcome=REFUSED, because=(silent,))
     return Delivery(
         outcome=CONNECTED,
         backend=pod.name,
-        source=sent.source,
+        source=source,
         anonymous=any(container.command for container in pod.containers),
-        because=(sent.because,),
+        because=(why,),
     )
 
 

@@ -11,7 +11,7 @@ from labkit.semantics.because import Because
 
 Outcome = Literal["connected", "refused", "timeout", "unreachable"]
 """The flow table's words for what rules can make of an attempt."""
-Via = Literal["ClusterIP", "NodePort", "ExternalIP", "LoadBalancer"]
+Via = Literal["ClusterIP", "NodePort", "ExternalIP", "LoadBalancer", "PodIP"]
 
 CONNECTED: Final = "connected"
 REFUSED: Final = "refused"

@@ -8,6 +8,7 @@ from labkit.semantics.arrival import Arrival, arrival, is_hidden, way_of_router
 from labkit.semantics.because import Because
 from labkit.semantics.choice import choose
 from labkit.semantics.delivery import deliver
+from labkit.semantics.direct import predict_direct
 from labkit.semantics.endpoints import (
     is_on_nodes,
     is_proxied,
@@ -30,9 +31,9 @@ from labkit.semantics.traits import Trait
 
 def predict(cluster: Cluster, flow: Flow, traits: frozenset[Trait]) -> Prediction | None:
     """Return what a data plane with these traits makes of a flow; None if nothing says."""
+    if flow.via == "PodIP" or _is_beyond(cluster, flow):
+        return predict_direct(cluster, flow) if flow.via == "PodIP" else None
     came = arrival(cluster, flow)
-    if _is_beyond(cluster, flow):
-        return None
     if came is None:
         return _all(TIMED_OUT, because.has_no_way(flow.address))
     if flow.port is None or not _serves(cluster, flow, came, traits):

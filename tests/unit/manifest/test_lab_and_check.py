@@ -320,7 +320,8 @@ CHECKS = [
     pytest.param(
         "{from: client, to: {service: web}, expect: {§outcom: connected}}",
         "spec.expect.outcom: there is no such field; did you mean outcome? there are: outcome,"
-        " backends, clientSource, sameBackend, balance, replyFrom, sourceAnswers, httpStatus, conformant",
+        " backends, clientSource, sameBackend, balance, replyFrom, sourceAnswers, httpStatus,"
+        " conformant",
         id="misspelt field",
     ),
     pytest.param(
