@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from msgspec import structs
 
 from labkit.cluster.model import Cluster
 from labkit.errors import UsageError
 from labkit.probe.compare import flow_of, question, seen_of
-from labkit.probe.flow import Flow, Outcome
+from labkit.probe.flow import Flow, Outcome, Via
 from labkit.probe.table import Expected, FlowRow, FlowTable
 from labkit.probe.words import source_words
 from labkit.semantics.because import Because, said
@@ -36,11 +36,12 @@ def explain(cluster: Cluster, flow: Flow) -> Explanation:
     Raises:
         UsageError: it says nothing of it.
     """
+    flow = flow if flow.service else _of_an_endpoint(cluster, flow)
     asked = question(cluster, flow)
     if asked is None:
         raise UsageError(
             f"{flow.address}:{flow.dport} {flow.protocol} is no address of a Service, so no rule "
-            "decides about it; give a Service, or a node and a NodePort"
+            f"decides about it; {_remedy(cluster, flow)}"
         )
     prediction = predict(cluster, asked, traits_of(cluster.dataplane))
     if prediction is None:
@@ -55,6 +56,27 @@ def explain(cluster: Cluster, flow: Flow) -> Explanation:
         held=prediction.held,
         reasons=prediction.reasons,
     )
+
+
+def _of_an_endpoint(cluster: Cluster, flow: Flow) -> Flow:
+    """The same flow with the Service that it is an endpoint of, if there is one."""
+    for service, port in cluster.service_ports():
+        for endpoint in cluster.endpoints.get(service.port_name(port), ()):
+            if (endpoint.address, endpoint.port, port.protocol) == (
+                flow.address,
+                flow.dport,
+                flow.protocol,
+            ):
+                return replace(flow, service=str(service.key), port=port.name, via=Via.POD_IP)
+    return flow
+
+
+def _remedy(cluster: Cluster, flow: Flow) -> str:
+    """What to ask instead."""
+    for _service, port in cluster.service_ports():
+        if flow.dport in {port.port, port.node_port} and port.protocol is not flow.protocol:
+            return f"port {flow.dport} is {port.protocol}: give --protocol {port.protocol}"
+    return "give a Service, a node and a NodePort, or a pod that is an endpoint"
 
 
 def judged(cluster: Cluster, table: FlowTable, *, enough: bool = True) -> FlowTable:

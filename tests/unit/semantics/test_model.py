@@ -25,9 +25,15 @@ CIRCUIT = "is for callers outside the cluster: pods and nodes reach every endpoi
 HERE = Path(__file__).parents[3] / "scenarios"
 
 
-def explained(scenario: str, source: str, to: str, dataplane: str = "iptables") -> Explanation:
+def explained(
+    scenario: str,
+    source: str,
+    to: str,
+    dataplane: str = "iptables",
+    protocol: Protocol = Protocol.TCP,
+) -> Explanation:
     cluster = build_cluster(load(HERE / f"{scenario}.yaml"), dataplane=dataplane)
-    return explain(cluster, parse(cluster, source, to, Protocol.TCP))
+    return explain(cluster, parse(cluster, source, to, protocol))
 
 
 def judged_rows(dataplane: str, path: Path) -> tuple[FlowRow, ...]:
@@ -141,3 +147,26 @@ def replace_row(row: FlowRow) -> FlowRow:
 def test_an_address_of_no_service_is_not_explained() -> None:
     with pytest.raises(UsageError, match="is no address of a Service"):
         explained("nodeport-cluster", "client", "node2:22")
+
+
+def test_another_protocol_is_proposed_where_a_port_has_it() -> None:
+    with pytest.raises(UsageError, match="port 30053 is UDP: give --protocol UDP"):
+        explained("udp", "client", "node1:30053")
+
+    found = explained("udp", "client", "node1:30053", protocol=Protocol.UDP)
+
+    assert found.expected.backends == ("dns-1",)
+
+
+@pytest.mark.parametrize(
+    ("source", "outcome", "client_sources"),
+    [
+        ("client", "timeout", ()),
+        ("node1", "connected", ("preserved",)),
+        ("web-2", "connected", ("preserved",)),
+    ],
+)
+def test_a_pods_own_address(source: str, outcome: str, client_sources: tuple[str, ...]) -> None:
+    found = explained("nodeport-local", source, "web-1").expected
+
+    assert (found.outcome, found.client_sources) == (outcome, client_sources)
