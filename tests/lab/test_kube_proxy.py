@@ -1,0 +1,138 @@
+"""The API server in a node's namespace: real sockets, and kubectl as a client that is not ours."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from labkit.cluster.model import ObjectName, Service
+from labkit.dataplane.kube_proxy.server import LOCALHOST, ApiServer
+from labkit.errors import MissingFeature
+from labkit.kernel.netns import Edge, Namespace
+from tests.unit.dataplane.clusters import CLUSTER_IP, P80, cluster
+
+DEADLINE_S = 10.0
+WEB = Service(key=ObjectName("default", "web"), cluster_ip=CLUSTER_IP, ports=(P80,))
+CLUSTER = cluster(WEB)
+CHANGED = cluster(replace(WEB, affinity_timeout_s=9))
+
+
+@pytest.fixture
+def edge() -> Iterator[Edge]:
+    with Edge() as made:
+        yield made
+
+
+@pytest.fixture
+def namespace(edge: Edge) -> Namespace:
+    return with_loopback(edge, "node1")
+
+
+def with_loopback(edge: Edge, name: str) -> Namespace:
+    try:
+        made = edge.namespace(name)
+    except MissingFeature as error:
+        pytest.skip(str(error))
+    made.execute(["ip", "link", "set", "lo", "up"])
+    return made
+
+
+@asynccontextmanager
+async def serving(namespace: Namespace) -> AsyncIterator[tuple[ApiServer, int]]:
+    server = ApiServer()
+    try:
+        server.show(CLUSTER)
+        yield server, await server.listen(namespace)
+    finally:
+        server.close()
+        await asyncio.sleep(0)  # transports close in the loop's next turn
+
+
+async def connect(
+    namespace: Namespace, port: int
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    made = namespace.socket(socket.AF_INET, socket.SOCK_STREAM)
+    made.settimeout(0)
+    try:
+        await asyncio.get_running_loop().sock_connect(made, (LOCALHOST, port))
+    except OSError:
+        made.close()
+        raise
+    return await asyncio.open_connection(sock=made)
+
+
+def request(target: str) -> bytes:
+    return f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+
+
+def test_a_watch_hears_of_a_change_at_once(namespace: Namespace) -> None:
+    async def talk() -> None:
+        async with serving(namespace) as (server, port), asyncio.timeout(DEADLINE_S):
+            reader, writer = await connect(namespace, port)
+            writer.write(request("/api/v1/services?watch=true&sendInitialEvents=true"))
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert b"chunked" in head.lower()
+            assert b"initial-events-end" in await reader.readuntil(b"initial-events-end")
+            server.show(CHANGED)
+            assert b"ClientIP" in await reader.readuntil(b"ClientIP")
+            writer.close()
+
+    asyncio.run(talk())
+
+
+def test_a_watch_ends_in_its_time_and_the_connection_lives_on(namespace: Namespace) -> None:
+    async def talk() -> None:
+        async with serving(namespace) as (_, port), asyncio.timeout(DEADLINE_S):
+            reader, writer = await connect(namespace, port)
+            writer.write(request("/api/v1/nodes?watch=true&timeoutSeconds=0"))
+            await reader.readuntil(b"\r\n0\r\n\r\n")
+            writer.write(request("/api/v1/nodes/node1"))
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+            writer.close()
+
+    asyncio.run(talk())
+
+
+def test_another_node_does_not_reach_it(edge: Edge, namespace: Namespace) -> None:
+    other = with_loopback(edge, "node2")
+
+    async def talk() -> None:
+        async with serving(namespace) as (_, port):
+            with pytest.raises(ConnectionRefusedError):
+                await connect(other, port)
+
+    asyncio.run(talk())
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("services", ["web"]),
+        ("endpointslices", ["web-1"]),
+        ("nodes", ["node1", "node2"]),
+        ("endpoints", ["web"]),
+    ],
+)
+def test_kubectl_lists_what_there_is(
+    namespace: Namespace, tmp_path: Path, kind: str, expected: list[str]
+) -> None:
+    if not (kubectl := shutil.which("kubectl")):
+        pytest.skip("no kubectl on this machine; Debian's package is kubernetes-client")
+
+    async def ask() -> str:
+        async with serving(namespace) as (_, port), asyncio.timeout(DEADLINE_S):
+            server = f"--server=http://{LOCALHOST}:{port}"
+            argv = [kubectl, server, "get", kind, "--output=json"]
+            env = {"HOME": str(tmp_path), "KUBECONFIG": "/dev/null"}
+            return await asyncio.to_thread(namespace.execute, argv, env=env)
+
+    found = json.loads(asyncio.run(ask()))["items"]
+    assert [each["metadata"]["name"] for each in found] == expected
