@@ -1,0 +1,210 @@
+"""Services while the cluster changes: what Kubernetes' end-to-end tests ask between two changes.
+
+The behaviours are those of ``test/e2e/network`` (service.go, networking.go, loadbalancer.go).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+import labkit
+from labkit.pytest_plugin import LabFactory
+
+NODES = 2
+PORT = {"port": 80, "nodePort": 30080}
+LOCAL = "Local"
+
+
+@pytest.fixture(
+    params=["iptables", "nftables", pytest.param("ipvs", marks=pytest.mark.labkit_needs("ip_vs"))]
+)
+def cluster(lab: LabFactory, request: pytest.FixtureRequest) -> labkit.Lab:
+    """Return two nodes and a client, with web-1 on node1, under one data plane after the other."""
+    running = lab(nodes=NODES, dataplane=request.param)
+    pod(running, "web-1", "node1")
+    return running
+
+
+def pod(
+    cluster: labkit.Lab,
+    name: str,
+    node: str,
+    annotations: Mapping[str, str] | None = None,
+    protocol: str = "TCP",
+) -> None:
+    """Add a pod that serves port 80."""
+    container = {
+        "name": "web",
+        "image": "nginx",
+        "ports": [{"containerPort": 80, "protocol": protocol}],
+    }
+    metadata = {"name": name, "labels": {"app": "web"}, "annotations": annotations or {}}
+    spec = {"nodeName": node, "containers": [container]}
+    cluster.add([{"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}])
+
+
+def service(cluster: labkit.Lab, name: str = "web", **spec: object) -> None:
+    """Add or replace a Service of the pods, with a NodePort unless it says otherwise."""
+    given = {"type": "NodePort", "ports": [PORT], **spec}
+    ports = given.pop("ports")
+    assert isinstance(ports, list)
+    cluster.add_service(name, selector={"app": "web"}, ports=ports, **given)
+
+
+def test_services_come_and_go_while_others_keep_working(cluster: labkit.Lab) -> None:
+    service(cluster, "stays")
+    for _ in range(2):
+        service(cluster, "goes", ports=[{"port": 80, "nodePort": 30081}])
+        assert cluster.probe("client", to="node2:30081").backends.keys() == {"web-1"}
+        assert cluster.probe("client", to="node2:30080").backends.keys() == {"web-1"}
+
+        cluster.remove("Service", "goes")
+        assert cluster.probe("client", to="node2:30081").outcome == "refused"
+        assert cluster.probe("client", to="node2:30080").backends.keys() == {"web-1"}
+
+
+def test_endpoints_appear_and_disappear_with_their_pods(cluster: labkit.Lab) -> None:
+    service(cluster)
+    pod(cluster, "web-2", "node2")
+    assert cluster.probe("node1", to="web:80").backends.keys() == {"web-1", "web-2"}
+
+    cluster.remove("Pod", "web-1")
+
+    assert cluster.probe("node1", to="web:80").backends.keys() == {"web-2"}
+
+
+def test_a_service_whose_pods_are_all_gone_refuses_everybody(cluster: labkit.Lab) -> None:
+    service(cluster)
+    cluster.add_pod("other", node="node2", labels={"app": "other"}, ports=[80])
+    assert cluster.probe("other", to="web:80").outcome == "connected"
+
+    cluster.remove("Pod", "web-1")
+
+    assert cluster.probe("other", to="web:80").outcome == "refused"
+    assert cluster.probe("node1", to="web:80").outcome == "refused"
+    assert cluster.probe("client", to="node2:30080").outcome == "refused"
+
+
+def test_the_type_of_a_service_can_change_and_change_back(cluster: labkit.Lab) -> None:
+    for _ in range(2):
+        service(cluster, type="ClusterIP", ports=[80])
+        assert cluster.probe("node2", to="web:80").backends.keys() == {"web-1"}
+        assert cluster.probe("client", to="node2:30080").outcome == "refused"
+
+        service(cluster, type="NodePort")
+        assert cluster.probe("client", to="node2:30080").backends.keys() == {"web-1"}
+
+        service(cluster, type="LoadBalancer")
+        assert cluster.probe("client", to="node2:30080").backends.keys() == {"web-1"}
+
+
+def test_a_node_port_that_changes_leaves_the_old_one(cluster: labkit.Lab) -> None:
+    service(cluster)
+    assert cluster.probe("client", to="node2:30080").outcome == "connected"
+
+    service(cluster, ports=[{"port": 80, "nodePort": 30090}])
+
+    assert cluster.probe("client", to="node2:30080").outcome == "refused"
+    assert cluster.probe("client", to="node2:30090").backends.keys() == {"web-1"}
+
+
+def test_tcp_and_udp_share_a_port_number_and_one_can_become_the_other(cluster: labkit.Lab) -> None:
+    pod(cluster, "udp-1", "node2", protocol="UDP")
+    cluster.remove("Pod", "web-1")
+    tcp = {"name": "tcp", **PORT}
+    udp = {"name": "udp", "protocol": "UDP", **PORT}
+
+    service(cluster, ports=[udp])
+    assert cluster.probe("client", to="node1:30080", protocol="UDP").backends.keys() == {"udp-1"}
+
+    cluster.remove("Pod", "udp-1")
+    pod(cluster, "web-1", "node1")
+    service(cluster, ports=[tcp])
+    assert cluster.probe("client", to="node1:30080").backends.keys() == {"web-1"}
+    assert cluster.probe("client", to="node1:30080", protocol="UDP").outcome != "connected"
+
+    service(cluster, ports=[tcp, udp])
+    assert cluster.probe("client", to="node1:30080").backends.keys() == {"web-1"}
+
+
+def test_node_ports_that_collide_or_are_out_of_range_are_rejected(cluster: labkit.Lab) -> None:
+    service(cluster)
+    with pytest.raises(labkit.ManifestError, match="30080"):
+        service(cluster, "other")
+    with pytest.raises(labkit.ManifestError, match="29999"):
+        service(cluster, "other", ports=[{"port": 80, "nodePort": 29999}])
+
+    cluster.remove("Service", "web")
+    service(cluster, "other")
+
+    assert cluster.probe("client", to="node1:30080").backends.keys() == {"web-1"}
+
+
+def test_unready_pods_are_served_only_with_publish_not_ready_addresses(cluster: labkit.Lab) -> None:
+    service(cluster)
+    pod(cluster, "web-1", "node1", {"labkit.dev/ready": "false"})
+    assert cluster.probe("node2", to="web:80").outcome == "refused"
+
+    service(cluster, publishNotReadyAddresses=True)
+    assert cluster.probe("node2", to="web:80").backends.keys() == {"web-1"}
+
+    service(cluster)
+    assert cluster.probe("node2", to="web:80").outcome == "refused"
+
+
+def test_affinity_can_be_switched_on_and_off(cluster: labkit.Lab) -> None:
+    pod(cluster, "web-2", "node2")
+    service(cluster)
+    assert cluster.probe("client", to="node1:30080").backends.keys() == {"web-1", "web-2"}
+
+    service(cluster, sessionAffinity="ClientIP")
+    assert len(cluster.probe("client", to="node1:30080", attempts=40).backends) == 1
+
+    service(cluster)
+    assert cluster.probe("client", to="node1:30080").backends.keys() == {"web-1", "web-2"}
+
+
+@pytest.mark.parametrize(
+    "label", ["service.kubernetes.io/service-proxy-name", "service.kubernetes.io/headless"]
+)
+def test_a_label_makes_the_proxy_ignore_a_service(cluster: labkit.Lab, label: str) -> None:
+    def labelled(labels: Mapping[str, str]) -> None:
+        spec = {"clusterIP": "10.96.0.77", "selector": {"app": "web"}, "ports": [{"port": 80}]}
+        metadata = {"name": "web", "labels": labels}
+        cluster.add([{"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}])
+
+    address = "10.96.0.77:80"
+    labelled({})
+    assert cluster.probe("node1", to=address).backends.keys() == {"web-1"}
+
+    labelled({label: "other"})
+    assert cluster.probe("node1", to=address).outcome == "timeout"
+
+    labelled({})
+    assert cluster.probe("node1", to=address).backends.keys() == {"web-1"}
+
+
+def test_the_external_policy_can_change_and_change_back(cluster: labkit.Lab) -> None:
+    for _ in range(2):
+        service(cluster)
+        assert cluster.probe("client", to="node2:30080").client_sources == {"node2"}
+
+        service(cluster, externalTrafficPolicy=LOCAL)
+        assert cluster.probe("client", to="node1:30080").client_sources == {"preserved"}
+        assert cluster.probe("client", to="node2:30080").outcome == "timeout"
+
+
+def test_the_health_check_port_follows_the_nodes_own_pods(cluster: labkit.Lab) -> None:
+    service(cluster, type="LoadBalancer", externalTrafficPolicy=LOCAL, healthCheckNodePort=30100)
+
+    def healthy() -> dict[str, int]:
+        return {each.node: each.status for each in cluster.matrix(["client"]).health_checks}
+
+    assert healthy() == {"node1": 200, "node2": 503}
+
+    pod(cluster, "web-2", "node2")
+    cluster.remove("Pod", "web-1")
+
+    assert healthy() == {"node1": 503, "node2": 200}
