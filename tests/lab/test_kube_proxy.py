@@ -6,10 +6,12 @@ import asyncio
 import json
 import shutil
 import socket
+import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -17,6 +19,7 @@ from labkit.cluster.model import ObjectName, Service
 from labkit.dataplane.kube_proxy.server import LOCALHOST, ApiServer
 from labkit.errors import MissingFeature
 from labkit.kernel.netns import Edge, Namespace
+from labkit.kernel.process import Process
 from tests.unit.dataplane.clusters import CLUSTER_IP, P80, cluster
 
 DEADLINE_S = 10.0
@@ -136,3 +139,44 @@ def test_kubectl_lists_what_there_is(
 
     found = json.loads(asyncio.run(ask()))["items"]
     assert [each["metadata"]["name"] for each in found] == expected
+
+
+def start(program: str, namespace: Namespace, port: int, log: IO[bytes]) -> Process:
+    argv = [
+        program,
+        "--proxy-mode=iptables",
+        "--hostname-override=node1",
+        f"--master=http://{LOCALHOST}:{port}",
+        "--cluster-cidr=10.180.0.0/16",
+        "--conntrack-max-per-core=0",
+        "--conntrack-tcp-timeout-established=0",
+        "--conntrack-tcp-timeout-close-wait=0",
+        "--iptables-min-sync-period=0s",
+        f"--healthz-bind-address={LOCALHOST}:10256",
+        f"--metrics-bind-address={LOCALHOST}:10249",
+    ]
+    return namespace.popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+
+async def rules_have(namespace: Namespace, text: str) -> None:
+    while text not in await asyncio.to_thread(namespace.execute, ["iptables-save", "-t", "nat"]):
+        pass
+
+
+def test_the_real_kube_proxy_follows_what_it_is_told(namespace: Namespace, tmp_path: Path) -> None:
+    if not (program := shutil.which("kube-proxy")):
+        pytest.skip("no kube-proxy on PATH; Debian's source package kubernetes builds one")
+
+    async def follow(log: IO[bytes]) -> None:
+        async with serving(namespace) as (server, port), asyncio.timeout(DEADLINE_S):
+            proxy = start(program, namespace, port, log)
+            try:
+                await rules_have(namespace, f"-d {CLUSTER_IP}/32")
+                server.show(CHANGED)
+                await rules_have(namespace, "-m recent")
+            finally:
+                proxy.kill()
+                proxy.wait()
+
+    with (tmp_path / "kube-proxy.log").open("wb") as log:
+        asyncio.run(follow(log))
