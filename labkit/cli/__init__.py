@@ -13,6 +13,7 @@ COMMANDS: Final = {
     "diff": "what changes for Services under another data plane",
     "doctor": "what this kernel and machine can do",
     "explain": "what the specification says of one flow, and why; no root needed",
+    "fuzz": "random clusters against the specification",
     "matrix": "the whole flow table of a scenario",
     "rules": "the rules of each node as text; no root needed",
     "run": "build each scenario, check it, report, gone",

@@ -36,7 +36,8 @@ class Installation:
         self._own = own or {}
         self._namespace = namespace
         self._installed: dict[str, Rules] = {}
-        """What each node's kernel is known to have; nothing after a failure."""
+        """What each node's kernel is known to have, also one that no longer counts; nothing after
+        a failure."""
 
     def prepare(self, cluster: Cluster) -> None:
         """Set what the data planes need to be set on their nodes."""
@@ -63,7 +64,7 @@ class Installation:
                 ]
             )
             wanted.update(rendered)
-        self.rules = self._installed = wanted
+        self.rules, self._installed = wanted, {**before, **wanted}
 
     def confused(self, cluster: Cluster, silent: Sequence[Silent]) -> frozenset[Silent]:
         """Of attempts without an answer, those that a node's kernel took for others."""

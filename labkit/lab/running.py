@@ -25,6 +25,7 @@ from labkit.lab.loop import LoopThread
 from labkit.lab.programs import Program
 from labkit.probe.engine import AsyncioEngine
 from labkit.probe.flow import Flow, Observation
+from labkit.probe.foreseen import Foreseen, Patience, observe_foreseen
 from labkit.probe.observe import observe
 from labkit.probe.responder import Responders
 from labkit.probe.second_look import SecondLook
@@ -40,7 +41,17 @@ class Running:
         seed: int,
         iptables: Backend | None = None,
         dumps: Mapping[str, NodeDump] | None = None,
+        plane: DataPlane[Any] | None = None,
     ) -> None:
+        """Build a cluster.
+
+        Args:
+            cluster: what to build.
+            seed: of the order of probes.
+            iptables: which iptables to use; None for what the kernel has.
+            dumps: nodes that get the rules of real ones.
+            plane: the data plane of all others; None for the cluster's.
+        """
         self.cluster = cluster
         self._dumps = dumps or {}
         self._pods = {pod.name: pod for pod in cluster.pods}
@@ -57,7 +68,7 @@ class Running:
                 AsyncioEngine(seed=seed),
                 lambda silent: self._installation.confused(self.cluster, silent),
             )
-            plane = data_plane(cluster.dataplane, backend=iptables)
+            plane = plane or data_plane(cluster.dataplane, backend=iptables)
             own = {
                 node: DumpPlane(dump=dump, backend=iptables) for node, dump in self._dumps.items()
             }
@@ -108,6 +119,19 @@ class Running:
             self._become(before)
             raise
 
+    def serve(self, cluster: Cluster) -> None:
+        """Install the rules of another cluster on these hosts; what it lacks of them idles.
+
+        That costs the rules alone, where `change` also makes and ends pods.
+
+        Raises:
+            LabError: the rules were refused; the next ones are installed from nothing.
+        """
+        self.cluster = cluster
+        self._installation.prepare(cluster)
+        self._installation.install(cluster)
+        self._serve_health_checks()
+
     def _become(self, cluster: Cluster) -> None:
         wanted = {pod.name: pod for pod in cluster.pods}
         for name, pod in list(self._pods.items()):
@@ -132,6 +156,21 @@ class Running:
             flows,
             attempts=attempts,
             rng=self._random,
+        )
+
+    def observe_foreseen(
+        self, asked: Sequence[Foreseen], *, patience: Patience
+    ) -> list[Observation]:
+        """Probe flows until they have shown what was foreseen, or something else."""
+        return self._loop.run(
+            observe_foreseen(
+                self._engine,
+                self.cluster,
+                self.namespace,
+                asked,
+                rng=self._random,
+                patience=patience,
+            )
         )
 
     @property

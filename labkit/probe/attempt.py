@@ -225,15 +225,16 @@ class Probe:
         else:
             self._end(Outcome.RESET)
 
-    def _look_for_icmp(self) -> None:
-        """End if an ICMP error waits in the socket's error queue, see ip(7)."""
+    def _look_for_icmp(self) -> bool:
+        """End if an ICMP error waits in the socket's error queue, see ip(7); say whether."""
         with contextlib.suppress(BlockingIOError):
             _data, control, _flags, _from = self._sock.recvmsg(0, _CONTROL_BYTES, MSG_ERRQUEUE)
             for level, kind, error in control:
                 if (level, kind) == (socket.IPPROTO_IP, IP_RECVERR):
                     number = int.from_bytes(error[:4], sys.byteorder)
                     self._failed(OSError(number, os.strerror(number)))
-                    return
+                    return True
+        return False
 
     def _read(self, data: bytes, *, complete: bool) -> None:
         if not data:
@@ -250,7 +251,12 @@ class Probe:
         self._end(Outcome.CONNECTED, reading)
 
     def _failed(self, error: OSError | LabError) -> None:
-        outcome = _OUTCOMES.get(error.errno or 0) if isinstance(error, OSError) else None
+        code = error.errno if isinstance(error, OSError) else None
+        if code == errno.EPERM and self._look_for_icmp():
+            # A REJECT in the source's own output: sendto(2) says EPERM as for a DROP, and ICMP
+            # has come back.
+            return
+        outcome = _OUTCOMES.get(code or 0)
         if self._data:
             self._read(self._data, complete=True)
         elif outcome is not None:

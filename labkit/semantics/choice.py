@@ -104,8 +104,13 @@ def _internal(
 def _external_local(
     cluster: Cluster, flow: Flow, came: Arrival, endpoints: Usable, traits: Traits
 ) -> Choice:
-    """Pods and the node itself are no outsiders: most data planes let them reach everything."""
-    inside = came.own or is_local_traffic(cluster, came) is True
+    """Pods and the node itself are no outsiders: most data planes let them reach everything.
+
+    A node that calls itself at the address of its pods' bridge counts as a pod: as its source has
+    that address too, it is not masqueraded.
+    """
+    as_pod = is_local_traffic(cluster, came) is True
+    inside = came.own or as_pod
     used, why = _of_node(endpoints, traits)
     circuit = inside and Trait.OWN_ENDPOINTS_FIRST not in traits
     if circuit:
@@ -116,7 +121,7 @@ def _external_local(
     return Choice(
         endpoints=used,
         otherwise=otherwise,
-        masquerade=came.own and keeps not in traits,
+        masquerade=came.own and not as_pod and keeps not in traits,
         because=(because.is_inside(), *reasons[1:]) if circuit and used else reasons,
     )
 

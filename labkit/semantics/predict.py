@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from labkit.cluster.model import Cluster
+from dataclasses import replace
+from ipaddress import IPv4Address
+from typing import Final
+
+from labkit.cluster.model import Cluster, ServicePort
 from labkit.semantics import because
 from labkit.semantics.arrival import Arrival, arrival, is_hidden, way_of_router
 from labkit.semantics.because import Because
@@ -24,9 +28,13 @@ from labkit.semantics.flows import (
     Flow,
     Outcome,
     Prediction,
+    Via,
 )
 from labkit.semantics.node_ports import is_served
 from labkit.semantics.traits import Trait
+
+BOTH_WAYS: Final[tuple[Via, Via]] = ("ClusterIP", "ExternalIP")
+"""One address under internalTrafficPolicy, and one under externalTrafficPolicy."""
 
 
 def predict(cluster: Cluster, flow: Flow, traits: frozenset[Trait]) -> Prediction | None:
@@ -47,20 +55,30 @@ def predict(cluster: Cluster, flow: Flow, traits: frozenset[Trait]) -> Predictio
     timeout_s = flow.service.affinity_timeout_s
     held = timeout_s is not None
     reasons = (*choice.because, *([] if timeout_s is None else [because.is_held(timeout_s)]))
-    moves = held and Trait.AFFINITY_PER_ADDRESS not in traits and _has_two_policies(flow)
+    moves = (
+        held
+        and Trait.AFFINITY_PER_ADDRESS not in traits
+        and _is_moved(cluster, flow, flow.port, came, traits)
+    )
     if None in found:
         return None
     return Prediction(deliveries=known, held=held, moves=moves, because=reasons)
 
 
-def _has_two_policies(flow: Flow) -> bool:
-    """Whether other addresses of the Service can lead to other endpoints.
+def _is_moved(
+    cluster: Cluster, flow: Flow, port: ServicePort, came: Arrival, traits: frozenset[Trait]
+) -> bool:
+    """Whether other addresses of the Service lead this caller to other endpoints.
 
     A source that is held to an endpoint by one of them is held to it by all.
     """
-    service, port = flow.service, flow.port
-    outside = port is not None and is_reachable_from_outside(service, port)
-    return outside and service.internal_policy_local != service.external_policy_local
+    if not is_reachable_from_outside(flow.service, port):
+        return False
+    inside, outside = (
+        set(choose(cluster, replace(flow, via=via), port, came, traits).endpoints)
+        for via in BOTH_WAYS
+    )
+    return bool(inside and outside) and inside != outside
 
 
 def _all(outcome: Outcome, *reasons: Because) -> Prediction:
@@ -111,12 +129,22 @@ def _refuses_ports(flow: Flow, traits: frozenset[Trait]) -> bool:
 def _wanders(cluster: Cluster, flow: Flow, came: Arrival) -> Outcome:
     """What becomes of a packet that the node sends on to the LAN's router.
 
-    That drops it, or sends it to a node, which sends it to the router: until its time to live ends,
-    or until it comes back to the node whose address it has for its source.
+    That drops it, or sends it to a node, which sends it to the router: until its time to live ends
+    at the router, or until it comes back to the node whose address it has for its source. The
+    router tells the source of its end, if it knows a way to it.
     """
     node = way_of_router(cluster, flow.address)
     hidden = came.own or is_hidden(cluster, came.source, flow.address)
-    return TIMED_OUT if node is None or (node == came.node and hidden) else UNREACHABLE
+    if node is None or (node == came.node and hidden):
+        return TIMED_OUT
+    told = hidden or _router_knows(cluster, came.source)
+    return UNREACHABLE if told else TIMED_OUT
+
+
+def _router_knows(cluster: Cluster, source: IPv4Address) -> bool:
+    """Whether the LAN's router has a way to a source: to pods only by a route of its own."""
+    in_pods = source in cluster.network.pod_cidr
+    return not in_pods or way_of_router(cluster, source) is not None
 
 
 def _is_elsewhere(cluster: Cluster, flow: Flow, came: Arrival) -> bool:
