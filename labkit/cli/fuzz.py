@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,12 +26,15 @@ from labkit.cli.options import (
     write,
 )
 from labkit.errors import UsageError
+from labkit.kernel.folders import cache_folder
 from labkit.report import FUZZ_FORMATS
 
 if TYPE_CHECKING:
     from labkit.fuzz.run import FuzzRequest
     from labkit.probe.findings import Findings
 
+STORAGE: Final = "HYPOTHESIS_STORAGE_DIRECTORY"
+"""What Hypothesis remembers goes there; else it would be the working directory."""
 CLUSTERS: Final = 200
 SECONDS: Final = 60
 
@@ -107,6 +111,7 @@ def command(
     """  # noqa: D301
     _check(outputs, kernel, dask)
     prepare(rootless=rootless)
+    os.environ.setdefault(STORAGE, str(cache_folder() / "hypothesis"))
     from labkit.fuzz.block import Block
     from labkit.fuzz.run import FuzzRequest
     from labkit.report import render_findings

@@ -57,10 +57,11 @@ def on_dask(blocks: Iterable[Block], address: str) -> Iterator[BlockResult]:
 def _results(client: Client, blocks: Iterator[Block], at_a_time: int) -> Iterator[BlockResult]:
     from distributed import KilledWorker, as_completed
 
-    def given(block: Block) -> Future:
+    def given(block: Block) -> Future[BlockResult]:
         return client.submit(run_block, block, pure=False)
 
-    pending = as_completed([given(block) for block in islice(blocks, at_a_time)])
+    first = [given(block) for block in islice(blocks, at_a_time)]
+    pending = as_completed(first, loop=client.loop)
     for future in pending:
         try:
             result = future.result()

@@ -35,12 +35,14 @@ def in_processes(blocks: Iterable[Block], jobs: int) -> Iterator[BlockResult]:
     if jobs == 1:
         yield from map(run_block, blocks)
         return
-    # Processes of a server that has imported everything: they start at once, and without this
-    # process' threads and signal handlers.
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
     waiting = iter(blocks)
-    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_die_with_parent)
+    # New interpreters: this one may have threads. A server that forks them would outlive kill -9.
+    pool = ProcessPoolExecutor(
+        jobs,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_die_with,
+        initargs=(os.getpid(),),
+    )
     try:
         pending = {pool.submit(run_block, each) for each in islice(waiting, jobs)}
         while pending:
@@ -56,9 +58,8 @@ def in_processes(blocks: Iterable[Block], jobs: int) -> Iterator[BlockResult]:
             process.kill()
 
 
-def _die_with_parent() -> None:
-    """End when the process that forked this one does, and leave Ctrl-C to the command."""
-    parent = os.getppid()
+def _die_with(parent: int) -> None:
+    """End when the process that started this one does, and leave Ctrl-C to it."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)

@@ -60,8 +60,6 @@ _OUTCOMES: Final[Mapping[int, Outcome]] = {
     errno.ENONET: Outcome.UNREACHABLE,  # ICMP host isolated
     errno.ENOPROTOOPT: Outcome.REFUSED,  # ICMP protocol unreachable
     errno.ETIMEDOUT: Outcome.TIMED_OUT,
-    # A DROP in the source's own output: sendto(2) of a datagram is told of it, a SYN is not.
-    errno.EPERM: Outcome.TIMED_OUT,
     errno.EINVAL: Outcome.TIMED_OUT,  # a blackhole route: silence, but for local senders
 }
 """What an error of connect, send or recv means."""
@@ -200,6 +198,10 @@ class Probe:
             self._sock.send(request)
         except BlockingIOError:
             return False
+        except PermissionError:
+            # A DROP in the source's own output, and a REJECT too: sendto(2) of a datagram is told
+            # of both alike, and what ICMP has to say comes after.
+            pass
         self._sent = True
         return True
 
@@ -225,16 +227,15 @@ class Probe:
         else:
             self._end(Outcome.RESET)
 
-    def _look_for_icmp(self) -> bool:
-        """End if an ICMP error waits in the socket's error queue, see ip(7); say whether."""
+    def _look_for_icmp(self) -> None:
+        """End if an ICMP error waits in the socket's error queue, see ip(7)."""
         with contextlib.suppress(BlockingIOError):
             _data, control, _flags, _from = self._sock.recvmsg(0, _CONTROL_BYTES, MSG_ERRQUEUE)
             for level, kind, error in control:
                 if (level, kind) == (socket.IPPROTO_IP, IP_RECVERR):
                     number = int.from_bytes(error[:4], sys.byteorder)
                     self._failed(OSError(number, os.strerror(number)))
-                    return True
-        return False
+                    return
 
     def _read(self, data: bytes, *, complete: bool) -> None:
         if not data:
@@ -251,12 +252,7 @@ class Probe:
         self._end(Outcome.CONNECTED, reading)
 
     def _failed(self, error: OSError | LabError) -> None:
-        code = error.errno if isinstance(error, OSError) else None
-        if code == errno.EPERM and self._look_for_icmp():
-            # A REJECT in the source's own output: sendto(2) says EPERM as for a DROP, and ICMP
-            # has come back.
-            return
-        outcome = _OUTCOMES.get(code or 0)
+        outcome = _OUTCOMES.get(error.errno or 0) if isinstance(error, OSError) else None
         if self._data:
             self._read(self._data, complete=True)
         elif outcome is not None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Final
 
-from labkit.cluster.model import Cluster, ServicePort
+from labkit.cluster.model import Cluster, Service, ServicePort
 from labkit.semantics import because
 from labkit.semantics.arrival import Arrival, arrival, is_hidden, way_of_router
 from labkit.semantics.because import Because
@@ -99,8 +99,7 @@ def _unserved(cluster: Cluster, flow: Flow, came: Arrival, traits: frozenset[Tra
     if flow.via == "NodePort":
         drops = Trait.DROPS_ANYWHERE in traits and _is_elsewhere(cluster, flow, came)
         return TIMED_OUT if drops else REFUSED
-    refuses = flow.port is None and _refuses_ports(flow, traits)
-    return REFUSED if refuses else _wanders(cluster, flow, came)
+    return REFUSED if _refuses_ports(cluster, flow, traits) else _wanders(cluster, flow, came)
 
 
 def _why_unserved(flow: Flow, came: Arrival, traits: frozenset[Trait]) -> Because:
@@ -116,14 +115,25 @@ def _why_unserved(flow: Flow, came: Arrival, traits: frozenset[Trait]) -> Becaus
     return because.is_for_the_load_balancer(flow.address)
 
 
-def _refuses_ports(flow: Flow, traits: frozenset[Trait]) -> bool:
-    """Whether ports of this address that no Service has are refused."""
-    if Trait.SERVES not in traits or not is_proxied(flow.service):
+def _refuses_ports(cluster: Cluster, flow: Flow, traits: frozenset[Trait]) -> bool:
+    """Whether nodes refuse what is not served at this address, as a Service has it that they serve.
+
+    It need not be the flow's own: several may have one external address.
+    """
+    if Trait.SERVES not in traits:
         return False
-    if flow.via == "ClusterIP":
-        return Trait.REFUSES_CLUSTER_IP_PORTS in traits
-    served = flow.via == "ExternalIP" or is_on_nodes(flow.service, flow.address)
-    return served and Trait.REFUSES_EXTERNAL_PORTS in traits
+    inside = Trait.REFUSES_CLUSTER_IP_PORTS in traits
+    outside = Trait.REFUSES_EXTERNAL_PORTS in traits
+    return any(
+        (inside and flow.address == each.cluster_ip)
+        or (outside and _has_outside(each, flow.address))
+        for each in cluster.services
+        if is_proxied(each)
+    )
+
+
+def _has_outside(service: Service, address: IPv4Address) -> bool:
+    return address in service.external_ips or is_on_nodes(service, address)
 
 
 def _wanders(cluster: Cluster, flow: Flow, came: Arrival) -> Outcome:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from labkit.cluster.model import Cluster, Node
 from labkit.dataplane.base import Change, DataPlane, Silent
@@ -13,8 +13,7 @@ from labkit.dataplane.nftables.rules import Chain, Collection, NftRuleset
 from labkit.dataplane.rules import Ruleset, Table
 from labkit.kernel.netns import Namespace
 
-LOST: str | None = None
-"""Instead of a rule."""
+R = TypeVar("R", Ruleset, NftRuleset)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +25,7 @@ class Mistake:
     """Pattern of the chains that it is about, or of nftables' sets and maps."""
     rule: str
     """Pattern of the part of a rule that is written wrongly."""
-    becomes: str | None = LOST
+    becomes: str | None = None
     """What that part becomes; None for rules that are left out."""
 
     def __str__(self) -> str:
@@ -62,8 +61,8 @@ class Mistaken:
     def sysctls(self, cluster: Cluster) -> Mapping[str, str]:
         return self.plane.sysctls(cluster)
 
-    def render(self, cluster: Cluster, node: Node) -> object:
-        return _mutated(self.plane.render(cluster, node), self.mistake)
+    def render(self, cluster: Cluster, node: Node) -> Any:  # noqa: ANN401 - as the plane
+        return mutated(self.plane.render(cluster, node), self.mistake)
 
     def apply(self, changes: Sequence[Change[Any]]) -> None:
         self.plane.apply(changes)
@@ -77,12 +76,11 @@ class Mistaken:
         self.plane.clean_up(cluster, namespaces)
 
 
-def _mutated(rules: object, mistake: Mistake) -> object:
+def mutated(rules: R, mistake: Mistake) -> R:
+    """The same rules with the mistake."""
     if isinstance(rules, Ruleset):
         return _of_iptables(rules, mistake.rules)
-    if isinstance(rules, NftRuleset):
-        return _of_nftables(rules, mistake)
-    raise TypeError(f"no mistakes for {type(rules).__name__}")
+    return _of_nftables(rules, mistake)
 
 
 def _of_iptables(
