@@ -162,7 +162,7 @@ class Lab:
     def rules(self, node: str) -> str:
         """Return the rules of a node as labkit rendered them."""
         self.node(node)
-        return self._live.rules[node].text()
+        return self._live.rules(node)
 
     @property
     def rules_source(self) -> str:

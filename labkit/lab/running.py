@@ -9,9 +9,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from labkit.cluster.model import Cluster, Node, Pod
-from labkit.cluster.topology import health_checks
 from labkit.dataplane import data_plane
-from labkit.dataplane.base import DataPlane, Rules
+from labkit.dataplane.base import DataPlane
 from labkit.dataplane.dump.apply import DumpPlane
 from labkit.dataplane.dump.parse import NodeDump
 from labkit.dataplane.iptables.apply import Backend
@@ -58,6 +57,7 @@ class Running:
                 lambda silent: self._installation.confused(self.cluster, silent),
             )
             plane = data_plane(cluster.dataplane, backend=iptables)
+            stack.callback(plane.close)
             own = {
                 node: DumpPlane(dump=dump, backend=iptables) for node, dump in self._dumps.items()
             }
@@ -144,18 +144,14 @@ class Running:
         """Where the nodes' rules came from, in words."""
         return rules_source(self.cluster.dataplane, self._dumps)
 
-    @property
-    def rules(self) -> Mapping[str, Rules]:
-        """Each node's rules as they were rendered last."""
-        return self._installation.rules
+    def rules(self, node: str) -> str:
+        """A node's rules as text."""
+        return self._installation.text(node)
 
     def logs(self) -> Mapping[str, str]:
-        """What every program has printed so far, by ``pod/container``."""
-        return {
-            program.where: program.log()
-            for programs in self._programs.values()
-            for program in programs
-        }
+        """What every program has printed so far, by ``pod/container``, the data plane's too."""
+        programs = [each for programs in self._programs.values() for each in programs]
+        return {each.where: each.log() for each in programs} | dict(self._installation.logs())
 
     def _start(self, pods: Sequence[Pod]) -> None:
         """Give pods that are not there yet their namespaces, and all of them their servers."""
@@ -196,7 +192,7 @@ class Running:
 
     async def _health_checks(self, nodes: Sequence[Node]) -> None:
         for node in nodes:
-            checks = health_checks(self.cluster, node)
+            checks = self._installation.health_checks(self.cluster, node)
             await self._responders.set_health_checks(node.name, self.namespace(node.name), checks)
 
 
