@@ -9,14 +9,16 @@ import os
 import select
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import IO, Final
 
+from labkit.errors import LabError
 from labkit.kernel.netns import Namespace
 
 LAST_LINES: Final = 5
-MILLISECONDS: Final = 1000
+PAUSE_MS: Final = 2
 
 
 class Daemon:
@@ -84,15 +86,27 @@ class Daemon:
         self._process.wait()
 
 
-def first_to_end(daemons: Sequence[Daemon], *, within_s: float) -> Daemon | None:
-    """Wait a moment for the end of any of these programs; return the first that has ended.
+def until(condition: Callable[[], bool], daemons: Sequence[Daemon], *, within_s: float) -> bool:
+    """Wait for something that programs are to bring about; return whether it came in time.
 
-    It is the pause between two looks at something else, cut short by news.
+    Raises:
+        LabError: one of the programs has ended instead; with the end of its output.
     """
+    deadline = time.monotonic() + within_s
+    while not condition():
+        if (ended := _first_to_end(daemons)) is not None:
+            status = ended.returncode
+            raise LabError(f"{ended.where} ended with {status}{ended.last_words()}")
+        if time.monotonic() > deadline:
+            return False
+    return True
+
+
+def _first_to_end(daemons: Sequence[Daemon]) -> Daemon | None:
+    """The pause between two looks at something else, cut short by the end of a program."""
     poller = select.poll()
     by_descriptor = {daemon.fileno(): daemon for daemon in daemons}
     for descriptor in by_descriptor:
         poller.register(descriptor, select.POLLIN)
-    for descriptor, _event in poller.poll(within_s * MILLISECONDS):
-        return by_descriptor[descriptor]
-    return None
+    ended = poller.poll(PAUSE_MS)
+    return by_descriptor[ended[0][0]] if ended else None

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Final
 
 from labkit.cluster.model import Container, Pod, Protocol
 from labkit.errors import LabError, UsageError
-from labkit.kernel.daemon import Daemon, first_to_end
+from labkit.kernel.daemon import Daemon, until
 from labkit.kernel.netns import Namespace
 from labkit.kernel.tools import which
 
 START_DEADLINE_S: Final = 10.0
 """How long a program may take to listen on the ports that its container declares."""
-POLL_S: Final = 0.005
 LISTEN: Final = {Protocol.TCP: ("tcp", "0A"), Protocol.UDP: ("udp", "07")}
 """File under /proc/net and state of a socket that takes what comes (proc_net_tcp(5))."""
 
@@ -39,20 +37,19 @@ class Program:
         Raises:
             LabError: the program ended, or the deadline passed; with the last lines of its log.
         """
-        deadline = time.monotonic() + START_DEADLINE_S
         wanted = {
             (port.protocol, port.port) for port in self.container.ports if port.protocol in LISTEN
         }
-        while not wanted <= self._namespace.run(_listening):
-            if first_to_end([self._daemon], within_s=POLL_S):
-                status = self._daemon.returncode
-                raise LabError(f"{self.where} ended with {status}{self._daemon.last_words()}")
-            if time.monotonic() > deadline:
-                ports = ", ".join(f"{port}/{protocol}" for protocol, port in sorted(wanted))
-                raise LabError(
-                    f"{self.where} does not listen on {ports} after {START_DEADLINE_S:.0f} s"
-                    + self._daemon.last_words()
-                )
+        if not until(
+            lambda: wanted <= self._namespace.run(_listening),
+            [self._daemon],
+            within_s=START_DEADLINE_S,
+        ):
+            ports = ", ".join(f"{port}/{protocol}" for protocol, port in sorted(wanted))
+            raise LabError(
+                f"{self.where} does not listen on {ports} after {START_DEADLINE_S:.0f} s"
+                + self._daemon.last_words()
+            )
 
     def log(self) -> str:
         """Everything that the program has written so far."""

@@ -22,6 +22,7 @@ from labkit.lab.dumps import rules_source
 from labkit.lab.installation import Installation
 from labkit.lab.loop import LoopThread
 from labkit.lab.programs import Program
+from labkit.lab.real_kube_proxy import Chosen
 from labkit.probe.engine import AsyncioEngine
 from labkit.probe.flow import Flow, Observation
 from labkit.probe.observe import observe
@@ -39,6 +40,7 @@ class Running:
         seed: int,
         iptables: Backend | None = None,
         dumps: Mapping[str, NodeDump] | None = None,
+        kube_proxy: Chosen | None = None,
     ) -> None:
         self.cluster = cluster
         self._dumps = dumps or {}
@@ -56,7 +58,8 @@ class Running:
                 AsyncioEngine(seed=seed),
                 lambda silent: self._installation.confused(self.cluster, silent),
             )
-            plane = data_plane(cluster.dataplane, backend=iptables)
+            hosting = kube_proxy.hosting(self._loop) if kube_proxy else None
+            plane = data_plane(cluster.dataplane, backend=iptables, hosting=hosting)
             stack.callback(plane.close)
             own = {
                 node: DumpPlane(dump=dump, backend=iptables) for node, dump in self._dumps.items()
@@ -142,7 +145,8 @@ class Running:
     @property
     def rules_source(self) -> str:
         """Where the nodes' rules came from, in words."""
-        return rules_source(self.cluster.dataplane, self._dumps)
+        cluster = self.cluster
+        return rules_source(cluster.dataplane, self._dumps, cluster.real_kube_proxy)
 
     def rules(self, node: str) -> str:
         """A node's rules as text."""
