@@ -19,8 +19,10 @@ from labkit.cli.options import (
     dataplanes,
     iptables_option,
     kernel_option,
+    kube_proxy_option,
     output_option,
     prepare,
+    proxy_mode_option,
     quiet_option,
     rootless_option,
     write,
@@ -78,6 +80,8 @@ SECONDS: Final = 60
 @click.option("--dask", metavar="ADDRESS", default="", help="Do it on this Dask cluster.")
 @quiet_option
 @rootless_option
+@proxy_mode_option
+@kube_proxy_option
 @kernel_option
 @iptables_option
 @dataplane_option
@@ -94,6 +98,8 @@ def command(
     dask: str,
     quiet: bool,  # noqa: FBT001
     rootless: bool,  # noqa: FBT001
+    kube_proxy: Path | None,
+    proxy_mode: str | None,
     kernel: str,
     iptables: Literal["nft", "legacy"] | None,
     dataplane: str | None,
@@ -124,6 +130,8 @@ def command(
                 seed=seed,
                 dataplane=plane or "iptables",
                 iptables=iptables,
+                kube_proxy=kube_proxy,
+                proxy_mode=proxy_mode or "iptables",
                 nodes=nodes,
                 services=services,
             ),
@@ -133,11 +141,11 @@ def command(
             keep_going=keep_going,
             dask=dask,
         )
-        for plane in dataplanes(dataplane)
+        for plane in dataplanes(dataplane, kube_proxy)
     ]
     found = spread(
         requests,
-        lambda request: request.block.dataplane,
+        [() if dask else request.block.needs for request in requests],
         lambda mine: [_fuzz(each, quiet=quiet) for each in mine],
         kernel="host" if dask else kernel,
         outputs=[*outputs, Output("yaml", save)],

@@ -67,6 +67,8 @@ def requests_for(
             dataplane=plane,
             iptables=options.iptables,
             rules=dict(options.rules),
+            kube_proxy=options.kube_proxy,
+            proxy_mode=options.proxy_mode,
             sources=names or None,
             seed=options.seed,
             attempts=options.attempts,
@@ -84,7 +86,7 @@ def everywhere(
     """Return the results of ``work`` on all requests, each on a kernel that has what it needs.
 
     Raises:
-        UsageError: a file of ``--rules`` cannot be read.
+        UsageError: a file of ``--rules`` cannot be read, or kube-proxy has no such mode.
         MissingFeature: no kernel here has what a data plane needs.
         LabError: a guest died.
     """
@@ -95,13 +97,13 @@ def everywhere(
         with progress(f"{len(mine)} labs", quiet=options.quiet):
             return work(mine)
 
+    also = needs_of(dict(options.rules))
     return spread(
         requests,
-        lambda request: request.plane,
+        [(*request.needs, *also) for request in requests],
         here,
         kernel=options.kernel,
         outputs=options.outputs,
-        also=needs_of(dict(options.rules)),
     )
 
 

@@ -6,14 +6,19 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Final
 
+from labkit.dataplane import needs_of
 from labkit.dataplane.base import DataPlane
 from labkit.dataplane.iptables.apply import Backend
+from labkit.dataplane.kube_proxy.program import NAME as KUBE_PROXY
+from labkit.dataplane.kube_proxy.program import find
 from labkit.fuzz.clusters import RandomCluster, clusters
 from labkit.fuzz.ground import Ground, Trial
 from labkit.fuzz.scenario import in_words, scenario_text
 from labkit.lab.lab import Lab
+from labkit.lab.real_kube_proxy import Chosen
 from labkit.manifest.load import load_text
 from labkit.probe.findings import Failure
 
@@ -33,6 +38,9 @@ class Block:
     count: int = CLUSTERS_A_BLOCK
     dataplane: str = "iptables"
     iptables: Backend | None = None
+    kube_proxy: Path | None = None
+    """The program that the data plane ``kube-proxy`` runs; None for the one on PATH."""
+    proxy_mode: str = "iptables"
     nodes: int = 5
     services: int = 3
     spec: Mapping[str, Any] = field(default_factory=dict)
@@ -41,6 +49,16 @@ class Block:
     """Whether to look for the smallest cluster that fails."""
     within_s: float | None = None
     """No cluster is begun later than this after the block's start."""
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Features that the data plane needs of the kernel, by their names."""
+        return needs_of(self.dataplane, proxy_mode=self.proxy_mode)
+
+    @property
+    def is_hosted(self) -> bool:
+        """Whether programs make the rules: they know one configuration, and every node."""
+        return self.dataplane == KUBE_PROXY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +119,7 @@ def run_block(block: Block, *, plane: DataPlane[Any] | None = None) -> BlockResu
         spec=block.spec,
         nodes=block.nodes,
         iptables=block.iptables,
+        kube_proxy=_chosen(block),
         plane=plane,
     ) as ground:
         found = _search(block, ground, tries, began)
@@ -112,6 +131,13 @@ def run_block(block: Block, *, plane: DataPlane[Any] | None = None) -> BlockResu
         elapsed_s=time.monotonic() - began,
         failure=_failure(block, found, plane=plane) if found else None,
     )
+
+
+def _chosen(block: Block) -> Chosen | None:
+    """What serves the lab, if that is a program."""
+    if not block.is_hosted:
+        return None
+    return Chosen(program=find(block.kube_proxy), mode=block.proxy_mode)
 
 
 def _search(block: Block, ground: Ground, tries: _Tries, began: float) -> _Disagreement | None:
@@ -130,7 +156,14 @@ def _search(block: Block, ground: Ground, tries: _Tries, began: float) -> _Disag
         print_blob=False,
         suppress_health_check=list(HealthCheck),
     )
-    @given(clusters(nodes=block.nodes, services=block.services, spec=block.spec))
+    @given(
+        clusters(
+            nodes=block.nodes,
+            services=block.services,
+            spec=block.spec,
+            configured=block.is_hosted,
+        )
+    )
     def agrees(cluster: RandomCluster) -> None:
         nonlocal first
         if block.within_s is not None and time.monotonic() - began > block.within_s:
@@ -181,7 +214,12 @@ def _failure(block: Block, found: _Disagreement, *, plane: DataPlane[Any] | None
 
 def _shows(text: str, block: Block) -> bool:
     """Whether a scenario's Checks fail in a lab of its own."""
-    with Lab(load_text(text), iptables=block.iptables) as lab:
+    with Lab(
+        load_text(text),
+        iptables=block.iptables,
+        kube_proxy=block.kube_proxy,
+        proxy_mode=block.proxy_mode,
+    ) as lab:
         return any(check.differences for check in lab.check())
 
 

@@ -120,7 +120,12 @@ class _Taken:
 
 @st.composite
 def clusters(
-    draw: st.DrawFn, *, nodes: int, services: int, spec: Mapping[str, Any]
+    draw: st.DrawFn,
+    *,
+    nodes: int,
+    services: int,
+    spec: Mapping[str, Any],
+    configured: bool = False,
 ) -> RandomCluster:
     """A cluster on the hosts that there are.
 
@@ -129,13 +134,11 @@ def clusters(
         nodes: how many it has at most.
         services: likewise.
         spec: what the Lab says of the hosts.
+        configured: whether ``spec`` is all of the configuration, and all nodes are there.
     """
-    zones = draw(st.lists(st.sampled_from(ZONES), min_size=1, max_size=nodes))
-    configured = {
-        **spec,
-        "network": {**spec.get("network", {}), "podMasquerade": draw(st.sampled_from(PROBABLY))},
-        "kubeProxy": draw(st.sampled_from(KUBE_PROXY)),
-    }
+    least = nodes if configured else 1
+    zones = draw(st.lists(st.sampled_from(ZONES), min_size=least, max_size=nodes))
+    said = dict(spec) if configured else {**spec, **draw(_configurations(spec.get("network", {})))}
     names, pods = [], []
     for number in range(1, len(zones) + 1):
         states = draw(st.lists(pod_states, max_size=hosts.PODS_A_NODE))
@@ -147,8 +150,16 @@ def clusters(
     found: list[Manifest] = []
     for number in range(1, draw(st.integers(1, services)) + 1):
         found += draw(_service(number, names, taken))
-    lab = hosts.lab_manifest(NAME, zones, configured)
+    lab = hosts.lab_manifest(NAME, zones, said)
     return RandomCluster(manifests=(lab, *pods, *found))
+
+
+@st.composite
+def _configurations(draw: st.DrawFn, network: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "network": {**network, "podMasquerade": draw(st.sampled_from(PROBABLY))},
+        "kubeProxy": draw(st.sampled_from(KUBE_PROXY)),
+    }
 
 
 pod_states: st.SearchStrategy[PodState] = st.builds(

@@ -17,8 +17,10 @@ from labkit.dataplane.iptables.apply import Backend
 from labkit.fuzz.hosts import MOST_NODES, Manifest, everybody
 from labkit.kernel.conntrack import forget_everything
 from labkit.kernel.guest.exchange import kernel_kind
+from labkit.lab.real_kube_proxy import Chosen
 from labkit.lab.running import Running
 from labkit.lab.targets import flow_to
+from labkit.manifest.kinds import Scenario
 from labkit.manifest.load import load_objects
 from labkit.probe.compare import question
 from labkit.probe.expected import in_words
@@ -85,6 +87,7 @@ class Ground:
         spec: Mapping[str, Any],
         nodes: int = MOST_NODES,
         iptables: Backend | None = None,
+        kube_proxy: Chosen | None = None,
         plane: DataPlane[Any] | None = None,
     ) -> None:
         """Describe a lab; entering it builds it.
@@ -94,6 +97,7 @@ class Ground:
             spec: what the Lab says of its hosts.
             nodes: how many it has.
             iptables: which iptables to use; None for what the kernel has.
+            kube_proxy: the program of the data plane ``kube-proxy``, and its mode.
             plane: what installs the rules, if it is not the data plane of that name.
 
         Raises:
@@ -101,17 +105,25 @@ class Ground:
             MissingFeature: this kernel or machine lacks something.
         """
         self._dataplane = dataplane
-        self._traits = traits_of(dataplane)
+        self._kube_proxy = kube_proxy
+        self._real = kube_proxy.identity if kube_proxy else None
+        self._traits = traits_of(dataplane, self._real)
         self._iptables = iptables
         self._plane = plane
-        self._cluster = self._built(list(everybody(nodes, spec)))
+        self._cluster = self._built(load_objects(everybody(nodes, spec)))
         self._running: Running | None = None
         self._stack = ExitStack()
         self.patience = PATIENT if kernel_kind() == "host" else PATIENT_IN_A_GUEST
 
     def __enter__(self) -> Self:
         self._running = self._stack.enter_context(
-            Running(self._cluster, seed=0, iptables=self._iptables, plane=self._plane)
+            Running(
+                self._cluster,
+                seed=0,
+                iptables=self._iptables,
+                kube_proxy=self._kube_proxy,
+                plane=self._plane,
+            )
         )
         return self
 
@@ -132,7 +144,7 @@ class Ground:
             LabError: its rules were refused.
         """
         running = self._live
-        cluster = self._built(manifests)
+        cluster = self._built(load_objects(manifests))
         running.serve(cluster)
         for node in cluster.nodes:
             # Else tables fill up: a run makes thousands of flows a second.
@@ -168,8 +180,8 @@ class Ground:
             raise RuntimeError("the ground is not entered")
         return self._running
 
-    def _built(self, manifests: Sequence[Manifest]) -> Cluster:
-        return build_cluster(load_objects(manifests), dataplane=self._dataplane)
+    def _built(self, scenario: Scenario) -> Cluster:
+        return build_cluster(scenario, dataplane=self._dataplane, real_kube_proxy=self._real)
 
     def _foreseen(self, cluster: Cluster) -> tuple[list[Foreseen], int]:
         """What to ask, and how many flows the model leaves open."""

@@ -9,6 +9,7 @@ from itertools import count
 from typing import Any, Final
 
 from labkit.fuzz.block import CLUSTERS_A_BLOCK, Block, BlockResult
+from labkit.fuzz.clusters import KUBE_PROXY
 from labkit.probe.findings import Failure, Findings
 from labkit.probe.table import Kernel
 
@@ -31,8 +32,16 @@ def blocks_of(block: Block, clusters: int | None) -> Iterator[Block]:
             block,
             seed=block.seed * APART + index,
             count=CLUSTERS_A_BLOCK if clusters is None else min(CLUSTERS_A_BLOCK, clusters - start),
-            spec=SPECS[index % len(SPECS)],
+            spec=_spec(block, index),
         )
+
+
+def _spec(block: Block, index: int) -> Mapping[str, Any]:
+    """What the Lab of a block says; with its configuration, if that stays for all its clusters."""
+    hosts = SPECS[index % len(SPECS)]
+    if not block.is_hosted:
+        return hosts
+    return {**hosts, "kubeProxy": KUBE_PROXY[index % len(KUBE_PROXY)]}
 
 
 def together(

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
+from labkit.cluster.model import RealKubeProxy
 from labkit.errors import UsageError
 
 
@@ -58,17 +59,18 @@ class Trait(StrEnum):
     """A scheduler chooses endpoints, round robin by default; elsewhere each choice is random."""
 
 
+_IPTABLES: Final = frozenset(
+    {
+        Trait.SERVES,
+        Trait.LOCALHOST_NODE_PORTS,
+        Trait.RANGES_NEED_ENDPOINTS,
+        Trait.LETS_OWN_CALLS_GO,
+        Trait.DROPS_ANYWHERE,
+        Trait.HAIRPIN_ANYWHERE,
+    }
+)
 TRAITS: Final[Mapping[str, frozenset[Trait]]] = {
-    "iptables": frozenset(
-        {
-            Trait.SERVES,
-            Trait.LOCALHOST_NODE_PORTS,
-            Trait.RANGES_NEED_ENDPOINTS,
-            Trait.LETS_OWN_CALLS_GO,
-            Trait.DROPS_ANYWHERE,
-            Trait.HAIRPIN_ANYWHERE,
-        }
-    ),
+    "iptables": _IPTABLES,
     "ipvs": frozenset(
         {
             Trait.SERVES,
@@ -89,16 +91,23 @@ TRAITS: Final[Mapping[str, frozenset[Trait]]] = {
     ),
     "nftables": frozenset({Trait.SERVES, Trait.PRIMARY_NODE_PORTS, Trait.REFUSES_CLUSTER_IP_PORTS}),
     "none": frozenset(),
+    "kube-proxy": _IPTABLES,
 }
 """By the Lab's word for the data plane."""
 
 
-def traits_of(dataplane: str) -> frozenset[Trait]:
+def traits_of(dataplane: str, real: RealKubeProxy | None = None) -> frozenset[Trait]:
     """Return the traits of a data plane.
+
+    Args:
+        dataplane: the Lab's word for it.
+        real: which program ``kube-proxy`` is. Without one it is as new as labkit's own rules.
 
     Raises:
         UsageError: nothing is known of it.
     """
+    if real is not None:
+        dataplane = real.mode
     if dataplane not in TRAITS:
         known = ", ".join(TRAITS)
         raise UsageError(f"data plane {dataplane} cannot be compared; there are: {known}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -10,6 +11,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from tests.real_kube_proxy import kube_proxy
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -31,6 +34,12 @@ def shown_commands() -> list[tuple[str, str]]:
     ]
 
 
+def path_with_kube_proxy(folder: Path) -> str:
+    """PATH with a kube-proxy on it, as those have it who read of it."""
+    (folder / "kube-proxy").symlink_to(kube_proxy())
+    return f"{folder}:{os.environ['PATH']}"
+
+
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize(("page", "shown"), shown_commands())
 def test_a_shown_command_works(page: str, shown: str, tmp_path: Path) -> None:
@@ -50,7 +59,15 @@ def test_a_shown_command_works(page: str, shown: str, tmp_path: Path) -> None:
         if benchmark in arguments:
             command = [sys.executable, str(ROOT / benchmark), *small]
 
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    environment = (
+        {**os.environ, "PATH": path_with_kube_proxy(tmp_path)}
+        if ("kube-proxy" in shown and program == "labkit")
+        else None
+    )
+
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
 
     assert done.returncode == 0, f"{page}: {shown}\n{done.stdout}\n{done.stderr}"
     assert done.stdout

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from labkit.cluster.model import Cluster, Node
-from labkit.dataplane.base import Change, DataPlane, Silent
+from labkit.dataplane.base import Change, DataPlane, Renders, Silent
 from labkit.dataplane.nftables.rules import Chain, Collection, NftRuleset
 from labkit.dataplane.rules import Ruleset, Table
 from labkit.kernel.netns import Namespace
@@ -41,7 +41,7 @@ class Mistake:
 
 
 @dataclass(frozen=True, slots=True)
-class Mistaken:
+class Mistaken(Renders):
     """A data plane that renders with a mistake, and is right in all else."""
 
     plane: DataPlane[Any]
