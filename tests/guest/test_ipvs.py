@@ -9,7 +9,12 @@ from labkit.kernel.features import require
 from labkit.kernel.netns import Edge
 from tests.guest.guests import run_labkit
 
-FILES = ("tests/lab/test_dataplane_ipvs.py", "tests/lab/test_truth.py", "tests/lab/test_changes.py")
+FILES = (
+    "tests/lab/test_dataplane_ipvs.py",
+    "tests/lab/test_truth.py",
+    "tests/lab/test_masquerade_table.py",
+    "tests/lab/test_changes.py",
+)
 
 
 @pytest.mark.needs_uml
