@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -276,6 +277,23 @@ class Lab:
                 argv, where=host, returncode=done.returncode, stderr=done.stderr, stdin=stdin
             )
         return done
+
+    def socket(self, host: str, kind: int = socket.SOCK_STREAM, protocol: int = 0) -> socket.socket:
+        """Return an IPv4 socket of a host, for what a probe does not do.
+
+        A connection that stays open while the lab changes, a source port that is used again, a
+        packet made by hand (``SOCK_RAW``). It is the caller's, to bind and to close.
+
+        Args:
+            host: a client's, node's or pod's name.
+            kind: as for `socket.socket`.
+            protocol: the same.
+
+        Raises:
+            UsageError: there is no such host.
+        """
+        targets.check_host(self._cluster, host)
+        return self._live.namespace(host).socket(socket.AF_INET, kind, protocol)
 
     # --- what can be changed ---
 

@@ -230,6 +230,19 @@ UNSEEN: Final = (
         winning="Take no answer to a ping for a sign that a Service works.",
     ),
     Deviation(
+        trait=Trait.FORWARDS_INVALID,
+        sentence="An answer outside of its connection's window is no part of it for conntrack. "
+        "{having} lets it pass with the pod's own address, and the caller resets the connection; "
+        "under {lacking} the connection goes on.",
+        source=f"{MIGRATION} (conntrack bug workarounds); "
+        "https://github.com/kubernetes/kubernetes/issues/74839; "
+        "pkg/proxy/iptables/proxier.go, syncProxyRules (ctstate INVALID)",
+        losing="Nothing. What kube-proxy drops, its metric "
+        "iptables_ct_state_invalid_dropped_packets_total counts.",
+        winning="Look at kube-proxy's metric iptables_ct_state_invalid_dropped_packets_total: if "
+        "it grows, set conntrack.tcpBeLiberal: true.",
+    ),
+    Deviation(
         trait=Trait.SCHEDULES,
         sentence="Under {having} a scheduler chooses endpoints (ipvs.scheduler, round robin by "
         "default); under {lacking} each connection goes to a random one.",

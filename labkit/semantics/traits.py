@@ -55,6 +55,8 @@ class Trait(StrEnum):
     """Addresses of Services are bound on every node, which answers ICMP echo requests for them."""
     AFFINITY_PER_ADDRESS = "affinity-per-address"
     """Session affinity holds for one address of a Service, not for all of them."""
+    FORWARDS_INVALID = "out-of-window-packets-forwarded"
+    """An answer outside of its connection's window is neither translated nor dropped."""
     SCHEDULES = "scheduler"
     """A scheduler chooses endpoints, round robin by default; elsewhere each choice is random."""
 
@@ -89,7 +91,14 @@ TRAITS: Final[Mapping[str, frozenset[Trait]]] = {
             Trait.SCHEDULES,
         }
     ),
-    "nftables": frozenset({Trait.SERVES, Trait.PRIMARY_NODE_PORTS, Trait.REFUSES_CLUSTER_IP_PORTS}),
+    "nftables": frozenset(
+        {
+            Trait.SERVES,
+            Trait.PRIMARY_NODE_PORTS,
+            Trait.REFUSES_CLUSTER_IP_PORTS,
+            Trait.FORWARDS_INVALID,
+        }
+    ),
     "none": frozenset(),
     "kube-proxy": _IPTABLES,
 }

@@ -211,9 +211,10 @@ def test_what_no_flow_shows_is_said_where_services_are_proxied_on_both_sides() -
     assert names("ipvs", "nftables") == {
         Trait.AFFINITY_PER_ADDRESS,
         Trait.ANSWERS_PING,
+        Trait.FORWARDS_INVALID,
         Trait.SCHEDULES,
     }
-    assert names("iptables", "nftables") == set()
+    assert names("iptables", "nftables") == {Trait.FORWARDS_INVALID}
     assert names("ipvs", "none") == set()
 
 
