@@ -10,6 +10,7 @@ from typing import Final
 import click
 
 COMMANDS: Final = {
+    "conformance": "how far a kube-proxy keeps to the specification",
     "diff": "what changes for Services under another data plane",
     "doctor": "what this kernel and machine can do",
     "explain": "what the specification says of one flow, and why; no root needed",

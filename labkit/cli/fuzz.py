@@ -115,7 +115,11 @@ def command(
     labkit fuzz --seed 1 --cases 100
     labkit fuzz --minutes 10 --dataplane iptables,nftables,ipvs
     """  # noqa: D301
-    _check(outputs, kernel, dask)
+    check_formats(outputs)
+    if dask and kernel in GUESTS:
+        raise UsageError(
+            f"--kernel {kernel} with --dask: labs run on the kernels of Dask's workers"
+        )
     prepare(rootless=rootless)
     os.environ.setdefault(STORAGE, str(cache_folder() / "hypothesis"))
     from labkit.fuzz.block import Block
@@ -156,16 +160,16 @@ def command(
     return 0 if all(each.passed for each in found) else 1
 
 
-def _check(outputs: Sequence[Output], kernel: str, dask: str) -> None:
-    """Find out before anything is tried."""
+def check_formats(outputs: Sequence[Output]) -> None:
+    """Find out before anything is tried.
+
+    Raises:
+        UsageError: a format is none of this report.
+    """
     for output in outputs:
         if output.format not in FUZZ_FORMATS:
             known = ", ".join(FUZZ_FORMATS)
             raise UsageError(f"-o {output.format} is no format of this report; there are: {known}")
-    if dask and kernel in GUESTS:
-        raise UsageError(
-            f"--kernel {kernel} with --dask: labs run on the kernels of Dask's workers"
-        )
 
 
 def _fuzz(request: FuzzRequest, *, quiet: bool) -> Findings:

@@ -119,7 +119,7 @@ def run_block(block: Block, *, plane: DataPlane[Any] | None = None) -> BlockResu
         spec=block.spec,
         nodes=block.nodes,
         iptables=block.iptables,
-        kube_proxy=_chosen(block),
+        kube_proxy=chosen(block),
         plane=plane,
     ) as ground:
         found = _search(block, ground, tries, began)
@@ -133,8 +133,13 @@ def run_block(block: Block, *, plane: DataPlane[Any] | None = None) -> BlockResu
     )
 
 
-def _chosen(block: Block) -> Chosen | None:
-    """What serves the lab, if that is a program."""
+def chosen(block: Block) -> Chosen | None:
+    """Return what serves the labs of a block, if that is a program.
+
+    Raises:
+        MissingFeature: the program is not there.
+        UsageError: it is no kube-proxy.
+    """
     if not block.is_hosted:
         return None
     return Chosen(program=find(block.kube_proxy), mode=block.proxy_mode)

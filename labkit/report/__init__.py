@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 from labkit.errors import UsageError
 from labkit.probe.compare import Comparison
+from labkit.probe.conformance import Conformance
 from labkit.probe.expected import Explanation
 from labkit.probe.findings import Findings
 from labkit.probe.table import FlowTable
@@ -20,7 +21,7 @@ FORMATS: Final[tuple[Format, ...]] = ("table", "markdown", "json", "junit", "htm
 DIFF_FORMATS: Final[tuple[Format, ...]] = ("table", "markdown", "json", "html")
 """Formats of the report of `labkit diff`."""
 FUZZ_FORMATS: Final[tuple[Format, ...]] = ("table", "markdown", "json")
-"""Formats of the report of `labkit fuzz`."""
+"""Formats of the reports of `labkit fuzz` and `labkit conformance`."""
 
 
 def render_results(
@@ -155,6 +156,31 @@ def render_findings(
             return findings_markdown(found)
         case "json":
             return findings_json(found)
+        case _:
+            raise _no_format(fmt, FUZZ_FORMATS)
+
+
+def render_conformance(
+    found: Conformance, fmt: Format | str, *, color: bool = False, unicode: bool = True
+) -> str:
+    """Return how far a data plane conforms.
+
+    The arguments and errors are those of `render_results`.
+    """
+    from labkit.report.conformance import (
+        conformance_json,
+        conformance_markdown,
+        conformance_text,
+    )
+    from labkit.report.table import Paper
+
+    match fmt:
+        case "table":
+            return conformance_text(found, Paper(color=color, unicode=unicode))
+        case "markdown":
+            return conformance_markdown(found)
+        case "json":
+            return conformance_json(found)
         case _:
             raise _no_format(fmt, FUZZ_FORMATS)
 

@@ -56,7 +56,7 @@ def findings_text(found: Sequence[Findings], paper: Paper, *, saved: str = "") -
     """
     lines: list[str] = []
     for each in found:
-        lines += [*_lines(each, paper), ""]
+        lines += [*findings_lines(each, paper), ""]
     if saved:
         lines += [f"written to {clean(saved)}; see it again: labkit run {clean(saved)}", ""]
     return paper.finish(lines[:-1])
@@ -86,12 +86,13 @@ def findings_markdown(found: Sequence[Findings]) -> str:
 
 def findings_json(found: Sequence[Findings]) -> str:
     """Return the report as JSON: an object, or a list of them for several data planes."""
-    reports = [_report(each) for each in found]
+    reports = [report_of(each) for each in found]
     encoded = msgspec.json.encode(reports[0] if len(reports) == 1 else reports)
     return msgspec.json.format(encoded, indent=2).decode() + "\n"
 
 
-def _lines(found: Findings, paper: Paper) -> Iterator[str]:
+def findings_lines(found: Findings, paper: Paper) -> Iterator[str]:
+    """Yield the lines about one data plane."""
     marks = paper.style.marks
     rate = found.clusters / found.elapsed_s if found.elapsed_s else 0.0
     yield paper.paint(f"{clean(found.dataplane)} on {kernel_words(found.kernel)}", BOLD)
@@ -135,7 +136,8 @@ def _failure(failure: Failure, paper: Paper) -> Iterator[str]:
     yield ""
 
 
-def _report(found: Findings) -> FindingsReport:
+def report_of(found: Findings) -> FindingsReport:
+    """The same as an object of JSON."""
     asked: dict[str, dict[str, int]] = {}
     for (via, outcome), count in found.asked.items():
         asked.setdefault(via, {})[outcome] = count

@@ -78,9 +78,10 @@ def test_the_pages_show_commands() -> None:
     assert {"README.md", "commands.md", "scenarios.md", "pytest.md"} <= pages
 
 
-def test_the_python_of_the_pytest_page_passes(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("page", "tests"), [("pytest.md", 2), ("fuzzing.md", 1)])
+def test_the_python_of_a_page_passes(page: str, tests: int, tmp_path: Path) -> None:
     (code,) = re.findall(
-        r"^```python\n(.*?)^```", (ROOT / "docs/pytest.md").read_text(), re.MULTILINE | re.DOTALL
+        r"^```python\n(.*?)^```", (ROOT / "docs" / page).read_text(), re.MULTILINE | re.DOTALL
     )
     shutil.copytree(ROOT / "scenarios", tmp_path / "scenarios")
     (tmp_path / "test_page.py").write_text(code)
@@ -94,7 +95,7 @@ def test_the_python_of_the_pytest_page_passes(tmp_path: Path) -> None:
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "2 passed" in done.stdout
+    assert f"{tests} passed" in done.stdout
 
 
 def test_the_scenario_of_the_scenarios_page_is_valid(tmp_path: Path) -> None:
