@@ -176,7 +176,7 @@ def _summary(found: Conformance) -> str:
     flows = sum(each.flows for each in run)
     deviating = sum(len(each.deviating) for each in run)
     unexplained = sum(len(each.unexplained) for each in run)
-    ways = f" in {plural(len(found.deviations), 'way')} that have a name" if deviating else ""
+    ways = f" in {plural(len(found.deviations), 'named way')}" if deviating else ""
     words = [
         f"{plural(len(run), 'scenario')}, {plural(flows, 'flow')}",
         f"{deviating} deviate{ways}, {unexplained} unexplained",
