@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from labkit.cluster.model import Cluster
 from labkit.semantics import because
-from labkit.semantics.arrival import Arrival, arrival, is_hidden, way_of_router
+from labkit.semantics.arrival import (
+    Arrival,
+    arrival,
+    is_hidden,
+    second_arrival,
+    way_of_router,
+)
 from labkit.semantics.because import Because
-from labkit.semantics.choice import choose
+from labkit.semantics.choice import choose, turned_away
 from labkit.semantics.delivery import deliver
 from labkit.semantics.direct import predict_direct
 from labkit.semantics.endpoints import (
+    internal_policy_local,
     is_on_nodes,
     is_proxied,
     is_reachable_from_outside,
@@ -36,6 +45,35 @@ def predict(cluster: Cluster, flow: Flow, traits: frozenset[Trait]) -> Predictio
     came = arrival(cluster, flow)
     if came is None:
         return _all(TIMED_OUT, because.has_no_way(flow.address))
+    return _follow(cluster, flow, came, traits)
+
+
+def _follow(
+    cluster: Cluster,
+    flow: Flow,
+    came: Arrival,
+    traits: frozenset[Trait],
+    been: tuple[Arrival, ...] = (),
+) -> Prediction | None:
+    """Follow a flow to the node that looks after it: some leave it to the network."""
+    why = turned_away(cluster, flow, came, traits)
+    if why is None:
+        return _served(cluster, flow, came, traits)
+    if came in been:
+        # From node to router and back, until its time to live ends.
+        return _all(UNREACHABLE, why)
+    masqueraded = flow.via == "LoadBalancer" and not flow.service.external_policy_local
+    again = second_arrival(cluster, came, flow.address, masqueraded=masqueraded)
+    if again is None:
+        return _all(TIMED_OUT, why)
+    found = _follow(cluster, flow, again, traits, (*been, came))
+    return found and replace(found, because=(why, *found.because))
+
+
+def _served(
+    cluster: Cluster, flow: Flow, came: Arrival, traits: frozenset[Trait]
+) -> Prediction | None:
+    """What the node makes of a flow that has come to it."""
     if flow.port is None or not _serves(cluster, flow, came, traits):
         outcome = _unserved(cluster, flow, came, traits)
         return _all(outcome, _why_unserved(flow, came, traits))
@@ -47,20 +85,20 @@ def predict(cluster: Cluster, flow: Flow, traits: frozenset[Trait]) -> Predictio
     timeout_s = flow.service.affinity_timeout_s
     held = timeout_s is not None
     reasons = (*choice.because, *([] if timeout_s is None else [because.is_held(timeout_s)]))
-    moves = held and Trait.AFFINITY_PER_ADDRESS not in traits and _has_two_policies(flow)
+    moves = held and Trait.AFFINITY_PER_ADDRESS not in traits and _has_two_policies(flow, traits)
     if None in found:
         return None
     return Prediction(deliveries=known, held=held, moves=moves, because=reasons)
 
 
-def _has_two_policies(flow: Flow) -> bool:
+def _has_two_policies(flow: Flow, traits: frozenset[Trait]) -> bool:
     """Whether other addresses of the Service can lead to other endpoints.
 
     A source that is held to an endpoint by one of them is held to it by all.
     """
     service, port = flow.service, flow.port
-    outside = port is not None and is_reachable_from_outside(service, port)
-    return outside and service.internal_policy_local != service.external_policy_local
+    outside = port is not None and is_reachable_from_outside(service, port, traits)
+    return outside and internal_policy_local(service, traits) != service.external_policy_local
 
 
 def _all(outcome: Outcome, *reasons: Because) -> Prediction:
@@ -73,13 +111,13 @@ def _serves(cluster: Cluster, flow: Flow, came: Arrival, traits: frozenset[Trait
         return False
     if flow.via == "NodePort":
         return is_served(cluster.kube_proxy, came.node, flow.address, traits)
-    return flow.via != "LoadBalancer" or is_on_nodes(flow.service, flow.address)
+    return flow.via != "LoadBalancer" or is_on_nodes(flow.service, flow.address, traits)
 
 
 def _unserved(cluster: Cluster, flow: Flow, came: Arrival, traits: frozenset[Trait]) -> Outcome:
     """A node answers for its own address; for others there is no way."""
     if flow.via == "NodePort":
-        drops = Trait.DROPS_ANYWHERE in traits and _is_elsewhere(cluster, flow, came)
+        drops = Trait.DROPS_ANYWHERE in traits and _is_elsewhere(cluster, flow, came, traits)
         return TIMED_OUT if drops else REFUSED
     refuses = flow.port is None and _refuses_ports(flow, traits)
     return REFUSED if refuses else _wanders(cluster, flow, came)
@@ -104,7 +142,7 @@ def _refuses_ports(flow: Flow, traits: frozenset[Trait]) -> bool:
         return False
     if flow.via == "ClusterIP":
         return Trait.REFUSES_CLUSTER_IP_PORTS in traits
-    served = flow.via == "ExternalIP" or is_on_nodes(flow.service, flow.address)
+    served = flow.via == "ExternalIP" or is_on_nodes(flow.service, flow.address, traits)
     return served and Trait.REFUSES_EXTERNAL_PORTS in traits
 
 
@@ -119,11 +157,11 @@ def _wanders(cluster: Cluster, flow: Flow, came: Arrival) -> Outcome:
     return TIMED_OUT if node is None or (node == came.node and hidden) else UNREACHABLE
 
 
-def _is_elsewhere(cluster: Cluster, flow: Flow, came: Arrival) -> bool:
+def _is_elsewhere(cluster: Cluster, flow: Flow, came: Arrival, traits: frozenset[Trait]) -> bool:
     """Whether a Local policy keeps a NodePort from the endpoints that there are."""
     if flow.port is None or not flow.service.external_policy_local:
         return False
-    endpoints = usable(cluster, flow.service, flow.port, came.node)
+    endpoints = usable(cluster, flow.service, flow.port, came.node, traits)
     return is_proxied(flow.service) and endpoints.exists and not endpoints.here
 
 

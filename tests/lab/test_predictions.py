@@ -25,14 +25,15 @@ CASES = [
 """A lab takes seconds: what is the same under all data planes is tried under one."""
 
 
-def surprises(lab: Lab, dataplane: str) -> list[str]:
+def surprises(lab: Lab) -> list[str]:
     """Flows that a running lab shows otherwise than predicted, one line each."""
     rows = [(row, flow_of(lab.cluster, row)) for row in lab.matrix().flows]
     asked = [(row, flow) for row, flow in rows if flow is not None]
     assert asked
+    traits = traits_of(lab.cluster.dataplane, lab.cluster.real_kube_proxy)
     found = []
     for row, flow in asked:
-        prediction = predict(lab.cluster, flow, traits_of(dataplane))
+        prediction = predict(lab.cluster, flow, traits)
         if prediction is None or not fits(prediction, seen_of(row)):
             found.append(f"{row.source} to {row.service} {row.address}: {row} not {prediction}")
     return found
@@ -43,4 +44,4 @@ def surprises(lab: Lab, dataplane: str) -> list[str]:
 def test_every_flow_is_as_predicted(dataplane: str, variant: str, lab: LabFactory) -> None:
     scenario = every_policy(**VARIANTS[variant])
 
-    assert surprises(lab(scenario, dataplane=dataplane), dataplane) == []
+    assert surprises(lab(scenario, dataplane=dataplane)) == []
