@@ -8,9 +8,15 @@ from typing import Final
 
 from labkit.cluster.model import Cluster, Service, ServicePort
 from labkit.semantics import because
-from labkit.semantics.arrival import Arrival, arrival, is_hidden, way_of_router
+from labkit.semantics.arrival import (
+    Arrival,
+    arrival,
+    is_hidden,
+    second_arrival,
+    way_of_router,
+)
 from labkit.semantics.because import Because
-from labkit.semantics.choice import choose
+from labkit.semantics.choice import choose, turned_away
 from labkit.semantics.delivery import deliver
 from labkit.semantics.direct import predict_direct
 from labkit.semantics.endpoints import (
@@ -44,6 +50,35 @@ def predict(cluster: Cluster, flow: Flow, traits: frozenset[Trait]) -> Predictio
     came = arrival(cluster, flow)
     if came is None:
         return _all(TIMED_OUT, because.has_no_way(flow.address))
+    return _follow(cluster, flow, came, traits)
+
+
+def _follow(
+    cluster: Cluster,
+    flow: Flow,
+    came: Arrival,
+    traits: frozenset[Trait],
+    been: tuple[Arrival, ...] = (),
+) -> Prediction | None:
+    """Follow a flow to the node that looks after it: some leave it to the network."""
+    why = turned_away(cluster, flow, came, traits)
+    if why is None:
+        return _served(cluster, flow, came, traits)
+    if came in been:
+        # From node to router and back, until its time to live ends.
+        return _all(UNREACHABLE, why)
+    masqueraded = flow.via == "LoadBalancer" and not flow.service.external_policy_local
+    again = second_arrival(cluster, came, flow.address, masqueraded=masqueraded)
+    if again is None:
+        return _all(TIMED_OUT, why)
+    found = _follow(cluster, flow, again, traits, (*been, came))
+    return found and replace(found, because=(why, *found.because))
+
+
+def _served(
+    cluster: Cluster, flow: Flow, came: Arrival, traits: frozenset[Trait]
+) -> Prediction | None:
+    """What the node makes of a flow that has come to it."""
     if flow.port is None or not _serves(cluster, flow, came, traits):
         outcome = _unserved(cluster, flow, came, traits)
         return _all(outcome, _why_unserved(flow, came, traits))
@@ -72,7 +107,7 @@ def _is_moved(
 
     A source that is held to an endpoint by one of them is held to it by all.
     """
-    if not is_reachable_from_outside(flow.service, port):
+    if not is_reachable_from_outside(flow.service, port, traits):
         return False
     inside, outside = (
         set(choose(cluster, replace(flow, via=via), port, came, traits).endpoints)
@@ -91,13 +126,13 @@ def _serves(cluster: Cluster, flow: Flow, came: Arrival, traits: frozenset[Trait
         return False
     if flow.via == "NodePort":
         return is_served(cluster.kube_proxy, came.node, flow.address, traits)
-    return flow.via != "LoadBalancer" or is_on_nodes(flow.service, flow.address)
+    return flow.via != "LoadBalancer" or is_on_nodes(flow.service, flow.address, traits)
 
 
 def _unserved(cluster: Cluster, flow: Flow, came: Arrival, traits: frozenset[Trait]) -> Outcome:
     """A node answers for its own address; for others there is no way."""
     if flow.via == "NodePort":
-        drops = Trait.DROPS_ANYWHERE in traits and _is_elsewhere(cluster, flow, came)
+        drops = Trait.DROPS_ANYWHERE in traits and _is_elsewhere(cluster, flow, came, traits)
         return TIMED_OUT if drops else REFUSED
     return REFUSED if _refuses_ports(cluster, flow, traits) else _wanders(cluster, flow, came)
 
@@ -126,14 +161,14 @@ def _refuses_ports(cluster: Cluster, flow: Flow, traits: frozenset[Trait]) -> bo
     outside = Trait.REFUSES_EXTERNAL_PORTS in traits
     return any(
         (inside and flow.address == each.cluster_ip)
-        or (outside and _has_outside(each, flow.address))
+        or (outside and _has_outside(each, flow.address, traits))
         for each in cluster.services
         if is_proxied(each)
     )
 
 
-def _has_outside(service: Service, address: IPv4Address) -> bool:
-    return address in service.external_ips or is_on_nodes(service, address)
+def _has_outside(service: Service, address: IPv4Address, traits: frozenset[Trait]) -> bool:
+    return address in service.external_ips or is_on_nodes(service, address, traits)
 
 
 def _wanders(cluster: Cluster, flow: Flow, came: Arrival) -> Outcome:
@@ -157,11 +192,11 @@ def _router_knows(cluster: Cluster, source: IPv4Address) -> bool:
     return not in_pods or way_of_router(cluster, source) is not None
 
 
-def _is_elsewhere(cluster: Cluster, flow: Flow, came: Arrival) -> bool:
+def _is_elsewhere(cluster: Cluster, flow: Flow, came: Arrival, traits: frozenset[Trait]) -> bool:
     """Whether a Local policy keeps a NodePort from the endpoints that there are."""
     if flow.port is None or not flow.service.external_policy_local:
         return False
-    endpoints = usable(cluster, flow.service, flow.port, came.node)
+    endpoints = usable(cluster, flow.service, flow.port, came.node, traits)
     return is_proxied(flow.service) and endpoints.exists and not endpoints.here
 
 
