@@ -187,6 +187,15 @@ def is_kept_out_but_goes_on(source: IPv4Address) -> Because:
     )
 
 
+def has_none_here_but_goes_on(node: str) -> Because:
+    """``externalTrafficPolicy: Local`` without an endpoint, before Kubernetes 1.25."""
+    return Because(
+        sentence=f"externalTrafficPolicy: Local, and {node} has no ready endpoint, and this "
+        "kube-proxy drops what is for the node itself alone, so the packet leaves the node",
+        reference="https://github.com/kubernetes/kubernetes/pull/110289",
+    )
+
+
 def terminates() -> Because:
     """Endpoints that terminate stand in for ready ones."""
     return Because(

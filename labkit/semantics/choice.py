@@ -67,21 +67,34 @@ def turned_away(cluster: Cluster, flow: Flow, came: Arrival, traits: Traits) -> 
     service, port = flow.service, flow.port
     if port is None or not is_proxied(service):
         return None
-    why = _leaving(flow, came, traits)
-    return why if why and usable(cluster, service, port, came.node, traits).exists else None
-
-
-def _leaving(flow: Flow, came: Arrival, traits: Traits) -> Because | None:
+    endpoints = usable(cluster, service, port, came.node, traits)
+    if not endpoints.exists:
+        return None
     if flow.via == "ExternalIP" and came.inside and Trait.EXTERNAL_IPS_FOR_OUTSIDERS in traits:
         return because.is_for_outsiders(flow.address)
-    guarded = flow.via == "LoadBalancer" and bool(flow.service.source_ranges)
-    if not guarded or came.own or Trait.LETS_KEPT_OUT_CALLS_GO not in traits:
-        return None
-    if not is_on_nodes(flow.service, flow.address, traits) or _is_let_in(
-        flow.service, came, traits
-    ):
-        return None
-    return because.is_kept_out_but_goes_on(came.source)
+    goes_on = Trait.LETS_DROPPED_CALLS_GO in traits and not came.own and _is_outside(flow, traits)
+    return _dropped(cluster, flow, came, endpoints, traits) if goes_on else None
+
+
+def _dropped(
+    cluster: Cluster, flow: Flow, came: Arrival, endpoints: Usable, traits: Traits
+) -> Because | None:
+    """Why rules would drop an outsider's call to an external address, if they do."""
+    service = flow.service
+    guarded = flow.via == "LoadBalancer" and bool(service.source_ranges)
+    if guarded and not _is_let_in(service, came, traits):
+        return because.is_kept_out_but_goes_on(came.source)
+    as_pod = is_local_traffic(cluster, came) is True
+    if service.external_policy_local and not endpoints.here and not as_pod:
+        return because.has_none_here_but_goes_on(came.node.name)
+    return None
+
+
+def _is_outside(flow: Flow, traits: Traits) -> bool:
+    """Whether the address is an external one that nodes serve and do not have."""
+    if flow.via == "LoadBalancer":
+        return is_on_nodes(flow.service, flow.address, traits)
+    return flow.via == "ExternalIP"
 
 
 def _choose(

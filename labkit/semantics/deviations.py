@@ -228,9 +228,10 @@ SEEN: Final = (
         winning="Let callers in the cluster use the ClusterIP.",
     ),
     Deviation(
-        trait=Trait.LETS_KEPT_OUT_CALLS_GO,
-        sentence="{having} does not serve who is in none of loadBalancerSourceRanges, but lets the "
-        "packet go on to whoever has the address; {lacking} drops it.",
+        trait=Trait.LETS_DROPPED_CALLS_GO,
+        sentence="{having} does not serve who is in none of loadBalancerSourceRanges, nor, under "
+        "externalTrafficPolicy: Local, on a node without an endpoint, but lets the packet go on to "
+        "whoever has the address; {lacking} drops it.",
         source="https://github.com/kubernetes/kubernetes/pull/110289 (Kubernetes 1.25), KEP-3178; "
         "kubernetes v1.20 pkg/kubelet/kubelet_network_linux.go (KUBE-FIREWALL: INPUT and OUTPUT)",
         losing="Nothing: nobody who was let in is kept out.",

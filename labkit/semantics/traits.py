@@ -71,8 +71,8 @@ class Trait(StrEnum):
     """ipMode: Proxy is read as VIP."""
     EXTERNAL_IPS_FOR_OUTSIDERS = "external-ips-for-outsiders"
     """A node leaves calls of its own and of its pods to an externalIP to the network."""
-    LETS_KEPT_OUT_CALLS_GO = "kept-out-calls-not-dropped"
-    """Who is in none of loadBalancerSourceRanges is not served, but its packets go on."""
+    LETS_DROPPED_CALLS_GO = "dropped-calls-go-on"
+    """Calls to external addresses that rules would drop are not served, but go on."""
 
 
 _IPTABLES: Final = frozenset(
@@ -132,7 +132,7 @@ AGES: Final = (
     Age(Trait.IGNORES_INTERNAL_POLICY, (1, 22)),
     Age(Trait.IGNORES_HINTS, (1, 24)),
     Age(Trait.DROPS_ANYWHERE, (1, 25), frozenset({"iptables"})),
-    Age(Trait.LETS_KEPT_OUT_CALLS_GO, (1, 25), frozenset({"iptables"})),
+    Age(Trait.LETS_DROPPED_CALLS_GO, (1, 25), frozenset({"iptables"})),
     Age(Trait.IGNORES_TERMINATING, (1, 26)),
     Age(Trait.IGNORES_IP_MODE, (1, 30)),
 )

@@ -37,7 +37,7 @@ def test_one_whose_version_nobody_knows_is_as_new_as_labkits_own_rules() -> None
         (Trait.EXTERNAL_IPS_FOR_OUTSIDERS, "v1.20.15", "v1.21.0"),
         (Trait.IGNORES_INTERNAL_POLICY, "v1.21.14", "v1.22.0"),
         (Trait.IGNORES_HINTS, "v1.23.17", "v1.24.0"),
-        (Trait.LETS_KEPT_OUT_CALLS_GO, "v1.24.17", "v1.25.0"),
+        (Trait.LETS_DROPPED_CALLS_GO, "v1.24.17", "v1.25.0"),
         (Trait.IGNORES_TERMINATING, "v1.25.16", "v1.26.0"),
         (Trait.IGNORES_IP_MODE, "v1.29.14", "v1.30.0"),
     ],
