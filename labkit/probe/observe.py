@@ -100,6 +100,7 @@ async def observe(
                 address=flow.address,
                 port=flow.dport,
                 protocol=flow.protocol,
+                request_bytes=flow.request_bytes,
             ),
             could_answer=could_answer(cluster, flow),
             sticky=is_sticky(cluster, flow),
