@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from labkit.cli.options import Output
+from labkit.errors import MissingFeature
 from labkit.kernel.guest.exchange import Kind, Where, kernel_kind
 
 T = TypeVar("T")
@@ -18,18 +19,18 @@ R = TypeVar("R")
 
 PART: Final = "LABKIT_GUEST_PART"
 """Names the file that a guest is to put its part of the results into, in the environment."""
-PLANES: Final = "LABKIT_GUEST_PLANES"
-"""The data planes that this part is about."""
+PLACES: Final = "LABKIT_GUEST_PLACES"
+"""The places of the items that this part is about, among all items of the command."""
 
 
 def spread(
     items: Sequence[T],
-    plane_of: Callable[[T], str],
+    needs_of: Callable[[T], frozenset[str]],
     work: Callable[[Sequence[T]], Sequence[R]],
     *,
     kernel: str,
     outputs: Iterable[Output],
-    also: Iterable[str] = (),
+    missing: Callable[[T, MissingFeature], R] | None = None,
 ) -> list[R]:
     """Return the results of ``work`` on every item, in their order, wherever it is done.
 
@@ -38,29 +39,37 @@ def spread(
 
     Args:
         items: what to do.
-        plane_of: the data plane that an item needs.
+        needs_of: the features that an item needs.
         work: does items on this kernel and returns a result for each.
         kernel: the option's value.
         outputs: where the report goes.
-        also: features that every item needs.
+        missing: the result of an item for which there is no kernel, if others can be done.
 
     Raises:
-        MissingFeature: no kernel here has what a data plane needs.
+        MissingFeature: no kernel here has what the items need, or one of them without ``missing``.
         LabError: a guest died.
     """
     if PART in os.environ:
-        _hand_over(work([item for item in items if plane_of(item) in _planes_of_this_part()]))
-    where = kernels_for({plane_of(item) for item in items}, kernel, also)
-    if kernel_kind() == "host" and len(set(where.values())) == 1:
-        (only,) = set(where.values())
-        leave_to(only, outputs)
+        _hand_over(work([items[place] for place in _places_of_this_part()]))
+    kernels = kernels_for([needs_of(item) for item in items], kernel)
+    lacking = [each for each in kernels.values() if isinstance(each, MissingFeature)]
+    if lacking and (missing is None or len(lacking) == len(kernels)):
+        raise lacking[0]
+    where = [kernels[needs_of(item)] for item in items]
+    if kernel_kind() == "host" and len(kinds := set(kernels.values())) == 1:
+        (only,) = kinds
+        if not isinstance(only, MissingFeature):
+            leave_to(only, outputs)
     found: dict[int, R] = {}
-    for kind in sorted(set(where.values())):
-        places = [place for place, item in enumerate(items) if where[plane_of(item)] == kind]
+    for kind in sorted({each for each in where if not isinstance(each, MissingFeature)}):
+        places = [place for place, each in enumerate(where) if each == kind]
         mine = [items[place] for place in places]
-        planes = {plane_of(item) for item in mine}
-        done = work(mine) if kind == "host" else _part(kind, planes)
-        found.update(zip(places, done, strict=True))
+        found.update(
+            zip(places, work(mine) if kind == "host" else _part(kind, places), strict=True)
+        )
+    for place, each in enumerate(where):
+        if isinstance(each, MissingFeature) and missing is not None:
+            found[place] = missing(items[place], each)
     return [found[place] for place in range(len(items))]
 
 
@@ -76,21 +85,22 @@ def leave_to(kind: Where, outputs: Iterable[Output]) -> None:
 
 
 def kernels_for(
-    planes: Iterable[str], kernel: str, also: Iterable[str] = ()
-) -> Mapping[str, Where]:
-    """Return the kernel for each data plane.
-
-    Raises:
-        MissingFeature: there is none.
-    """
-    from labkit.dataplane import data_plane
+    needs: Iterable[frozenset[str]], kernel: str
+) -> Mapping[frozenset[str], Where | MissingFeature]:
+    """Return the kernel for each set of features, or what no kernel here has."""
     from labkit.kernel.guest.choose import choose
 
-    return {plane: choose(kernel, (*data_plane(plane).needs, *also)) for plane in planes}
+    found: dict[frozenset[str], Where | MissingFeature] = {}
+    for needed in dict.fromkeys(needs):
+        try:
+            found[needed] = choose(kernel, needed)
+        except MissingFeature as missing:
+            found[needed] = missing
+    return found
 
 
-def _planes_of_this_part() -> Sequence[str]:
-    return os.environ[PLANES].split(",")
+def _places_of_this_part() -> Sequence[int]:
+    return [int(place) for place in os.environ[PLACES].split(",")]
 
 
 def _hand_over(results: Sequence[object]) -> None:
@@ -98,15 +108,15 @@ def _hand_over(results: Sequence[object]) -> None:
     sys.exit(0)
 
 
-def _part(kind: Kind, planes: Iterable[str]) -> Sequence[R]:
-    """Have a guest do the part of this command that is about ``planes``."""
+def _part(kind: Kind, places: Iterable[int]) -> Sequence[R]:
+    """Have a guest do the part of this command that is about the items at ``places``."""
     from labkit.kernel.guest.choose import machine
     from labkit.kernel.guest.exchange import place_inside
     from labkit.kernel.guest.launch import run_in_guest
 
     with tempfile.TemporaryDirectory(prefix="labkit-part-") as folder:
         part = Path(folder) / "part"
-        environment = {PART: place_inside(0), PLANES: ",".join(sorted(planes))}
+        environment = {PART: place_inside(0), PLACES: ",".join(map(str, places))}
         argv = ["labkit", *sys.argv[1:]]
         status = run_in_guest(machine(kind), argv, results=[part], environment=environment)
         if status:

@@ -14,6 +14,7 @@ from labkit.cli.options import LabOptions, prepare
 from labkit.cli.progress import progress
 
 if TYPE_CHECKING:
+    from labkit.errors import MissingFeature
     from labkit.lab.runs import Request
     from labkit.manifest.kinds import Scenario
 
@@ -80,15 +81,30 @@ def everywhere(
     requests: Sequence[Request],
     work: Callable[[Sequence[Request]], Sequence[R]],
     options: LabOptions,
+    *,
+    missing: Callable[[Request, MissingFeature], R] | None = None,
 ) -> list[R]:
     """Return the results of ``work`` on all requests, each on a kernel that has what it needs.
 
+    Args:
+        requests: what to do.
+        work: does it.
+        options: the command's.
+        missing: the result of a request for which no kernel here has what it needs.
+
     Raises:
         UsageError: a file of ``--rules`` cannot be read.
-        MissingFeature: no kernel here has what a data plane needs.
+        MissingFeature: no kernel here has what is needed.
         LabError: a guest died.
     """
+    from labkit.dataplane import data_plane
     from labkit.lab.dumps import needs_of
+    from labkit.lab.needs import features_of
+
+    also = needs_of(dict(options.rules))
+
+    def features(request: Request) -> frozenset[str]:
+        return also.union(data_plane(request.plane).needs, features_of(request.scenario))
 
     def here(mine: Sequence[Request]) -> Sequence[R]:
         end_at_once_on_interrupt()
@@ -97,11 +113,11 @@ def everywhere(
 
     return spread(
         requests,
-        lambda request: request.plane,
+        features,
         here,
         kernel=options.kernel,
         outputs=options.outputs,
-        also=needs_of(dict(options.rules)),
+        missing=missing,
     )
 
 

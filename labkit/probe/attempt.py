@@ -217,6 +217,12 @@ class Probe:
             self._unsent = self._unsent[self._sock.send(self._unsent) :]
         except BlockingIOError:
             return False
+        except BrokenPipeError:
+            # SCTP says so of an association that is not yet there, and of one that was refused.
+            code = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if self.attempt.protocol is Protocol.SCTP and not code:
+                return False
+            raise OSError(code or errno.EPIPE, os.strerror(code or errno.EPIPE)) from None
         except OSError as error:
             if not _is_cut_next_time(error):
                 raise
