@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from labkit.cluster.model import Cluster
+from labkit.dataplane import cni
 from labkit.dataplane.base import Change, DataPlane, Rules, Silent
 from labkit.dataplane.dump.apply import DumpPlane
 from labkit.kernel.netns import Namespace
@@ -52,6 +53,8 @@ class Installation:
             KernelError: the kernel refused them.
         """
         before, self._installed = self._installed, {}
+        for node in cluster.nodes:
+            self._namespace(node.name).write_sysctls(cni.sysctls(cluster, node))
         wanted: dict[str, Rules] = {}
         for plane, nodes in self._by_plane(cluster):
             rendered = {node: plane.render(cluster, cluster.node_by_name[node]) for node in nodes}
