@@ -80,7 +80,7 @@ def _tried(name: str) -> Feature:
         return feature(edge, name)
 
 
-def _need(item: pytest.Item, name: str) -> None:
+def _need(item: pytest.Item | pytest.Collector, name: str) -> None:
     found = _tried(name)
     if found.available:
         return
@@ -94,21 +94,26 @@ class ScenarioFile(pytest.File):
     """A scenario file. Its lab is built before its first Check and closed after its last."""
 
     _lab: Lab | None = None
+    _needs: frozenset[str] = frozenset()
 
     def collect(self) -> Iterator[CheckItem]:
         """Each Check is a test."""
         from labkit.errors import LabkitError
+        from labkit.lab.needs import features_of
         from labkit.manifest.load import load
 
         try:
             scenario = load(self.path)
         except LabkitError as error:
             raise self.CollectError(str(error)) from error
+        self._needs = features_of(scenario)
         for check in scenario.checks:
             yield CheckItem.from_parent(self, name=check.name, check=check)
 
     def setup(self) -> None:
         """Build the lab; a machine that cannot is a skip, with what it lacks."""
+        for name in sorted(self._needs):
+            _need(self, name)
         self._lab = _enter(self.config, self.path)
 
     def teardown(self) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from labkit.cli.options import Output
+from labkit.errors import MissingFeature
 from labkit.kernel.guest.exchange import Kind, Where, kernel_kind
 
 T = TypeVar("T")
@@ -29,6 +30,7 @@ def spread(
     *,
     kernel: str,
     outputs: Iterable[Output],
+    missing: Callable[[T, MissingFeature], R] | None = None,
 ) -> list[R]:
     """Return the results of ``work`` on every item, in their order, wherever it is done.
 
@@ -41,22 +43,31 @@ def spread(
         work: does items on this kernel and returns a result for each.
         kernel: the option's value.
         outputs: where the report goes.
+        missing: the result of an item for which there is no kernel, if others can be done.
 
     Raises:
-        MissingFeature: no kernel here has what an item needs.
+        MissingFeature: no kernel here has what the items need, or one of them without ``missing``.
         LabError: a guest died.
     """
     if PART in os.environ:
         _hand_over(work([items[place] for place in _places_of_this_part()]))
     where = _kernels_for(needs, kernel)
-    if kernel_kind() == "host" and len(set(where)) == 1:
-        leave_to(where[0], outputs)
+    lacking = [each for each in where if isinstance(each, MissingFeature)]
+    if lacking and (missing is None or len(lacking) == len(where)):
+        raise lacking[0]
+    kinds = {each for each in where if not isinstance(each, MissingFeature)}
+    if kernel_kind() == "host" and len(kinds) == 1 and not lacking:
+        (only,) = kinds
+        leave_to(only, outputs)
     found: dict[int, R] = {}
-    for kind in sorted(set(where)):
+    for kind in sorted(kinds):
         places = [place for place, chosen in enumerate(where) if chosen == kind]
         mine = [items[place] for place in places]
         done = work(mine) if kind == "host" else _part(kind, places)
         found.update(zip(places, done, strict=True))
+    for place, each in enumerate(where):
+        if isinstance(each, MissingFeature) and missing is not None:
+            found[place] = missing(items[place], each)
     return [found[place] for place in range(len(items))]
 
 
@@ -71,15 +82,17 @@ def leave_to(kind: Where, outputs: Iterable[Output]) -> None:
     sys.exit(run_in_guest(machine(kind), ["labkit", *sys.argv[1:]], results=files))
 
 
-def _kernels_for(needs: Sequence[Sequence[str]], kernel: str) -> list[Where]:
-    """Return the kernel for each item.
-
-    Raises:
-        MissingFeature: there is none.
-    """
+def _kernels_for(needs: Sequence[Sequence[str]], kernel: str) -> list[Where | MissingFeature]:
+    """Return the kernel for each item, or what no kernel here has."""
     from labkit.kernel.guest.choose import choose
 
-    chosen = {each: choose(kernel, each) for each in map(frozenset, needs)}
+    chosen: dict[frozenset[str], Where | MissingFeature] = {}
+    for needed in map(frozenset, needs):
+        if needed not in chosen:
+            try:
+                chosen[needed] = choose(kernel, needed)
+            except MissingFeature as missing:
+                chosen[needed] = missing
     return [chosen[frozenset(each)] for each in needs]
 
 

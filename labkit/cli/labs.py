@@ -14,6 +14,7 @@ from labkit.cli.options import LabOptions, prepare
 from labkit.cli.progress import progress
 
 if TYPE_CHECKING:
+    from labkit.errors import MissingFeature
     from labkit.lab.runs import Request
     from labkit.manifest.kinds import Scenario
 
@@ -82,15 +83,24 @@ def everywhere(
     requests: Sequence[Request],
     work: Callable[[Sequence[Request]], Sequence[R]],
     options: LabOptions,
+    *,
+    missing: Callable[[Request, MissingFeature], R] | None = None,
 ) -> list[R]:
     """Return the results of ``work`` on all requests, each on a kernel that has what it needs.
 
+    Args:
+        requests: what to do.
+        work: does it.
+        options: the command's.
+        missing: the result of a request for which no kernel here has what it needs.
+
     Raises:
         UsageError: a file of ``--rules`` cannot be read, or kube-proxy has no such mode.
-        MissingFeature: no kernel here has what a data plane needs.
+        MissingFeature: no kernel here has what is needed.
         LabError: a guest died.
     """
     from labkit.lab.dumps import needs_of
+    from labkit.lab.needs import features_of
 
     def here(mine: Sequence[Request]) -> Sequence[R]:
         end_at_once_on_interrupt()
@@ -100,10 +110,11 @@ def everywhere(
     also = needs_of(dict(options.rules))
     return spread(
         requests,
-        [(*request.needs, *also) for request in requests],
+        [(*each.needs, *features_of(each.scenario), *also) for each in requests],
         here,
         kernel=options.kernel,
         outputs=options.outputs,
+        missing=missing,
     )
 
 

@@ -139,6 +139,10 @@ class ContainerPort:
     port: int
     protocol: Protocol = Protocol.TCP
     name: str = ""
+    host_port: int | None = None
+    """A port of the node that leads here; None for none, and on the host network."""
+    host_ip: IPv4Address | None = None
+    """The one address of the node on which it does; None for every one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

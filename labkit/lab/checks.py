@@ -56,7 +56,13 @@ async def _one(running: Running, located: LocatedCheck, attempts: int | None) ->
     located = _under(located, running.cluster)
     spec = located.check.spec
     names = [spec.from_] if isinstance(spec.from_, str) else spec.from_
-    flows = [resolve(running.cluster, name, spec.to, Protocol(spec.protocol)) for name in names]
+    flows = [
+        replace(
+            resolve(running.cluster, name, spec.to, Protocol(spec.protocol)),
+            request_bytes=spec.request_bytes or 0,
+        )
+        for name in names
+    ]
     began = time.monotonic()
     async with AsyncExitStack() as stack:
         captures = [

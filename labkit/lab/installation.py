@@ -7,6 +7,7 @@ from typing import Any
 
 from labkit.cluster.model import Cluster, Node
 from labkit.cluster.topology import HealthCheck, health_checks
+from labkit.dataplane import cni
 from labkit.dataplane.base import Change, DataPlane, Silent
 from labkit.dataplane.dump.apply import DumpPlane
 from labkit.kernel.netns import Namespace
@@ -54,6 +55,8 @@ class Installation:
             KernelError: the kernel refused them.
         """
         before, self._installed = self._installed, {}
+        for node in cluster.nodes:
+            self._namespace(node.name).write_sysctls(cni.sysctls(cluster, node))
         wanted: dict[str, Any] = {}
         for plane, nodes in self._by_plane(cluster):
             rendered = {node: plane.render(cluster, cluster.node_by_name[node]) for node in nodes}

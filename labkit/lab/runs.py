@@ -178,6 +178,19 @@ def run_one(request: Request) -> ScenarioResult:
         return result(error=error)
 
 
+def not_run(request: Request, error: LabkitError) -> ScenarioResult:
+    """The result of a request that cannot be run here."""
+    return ScenarioResult(
+        scenario=request.scenario.lab.metadata.name,
+        path=request.scenario.path,
+        dataplane=request.plane,
+        kernel=Kernel(kind=kernel_kind(), release=platform.release()),
+        description=request.scenario.description,
+        error=str(error),
+        error_status=error.exit_status,
+    )
+
+
 def exit_status(results: Sequence[ScenarioResult]) -> int:
     """Return the command's status: 1 if a check differs or a lab failed, else the worst error's."""
     if any(not result.passed and result.error_status <= 1 for result in results):

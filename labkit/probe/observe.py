@@ -110,6 +110,7 @@ def tally_of(cluster: Cluster, namespaces: Callable[[str], Namespace], flow: Flo
             address=flow.address,
             port=flow.dport,
             protocol=flow.protocol,
+            request_bytes=flow.request_bytes,
         ),
         could_answer=could_answer(cluster, flow),
         sticky=is_sticky(cluster, flow),

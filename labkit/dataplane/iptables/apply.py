@@ -95,12 +95,12 @@ class NoPlane(KeepsFlowsApart, Renders):
         """Nothing."""
         return {}
 
-    def render(self, cluster: Cluster, node: Node) -> Ruleset:  # noqa: ARG002 - the interface's
-        """Return the CNI's rule."""
-        return render_cni_only(cluster)
+    def render(self, cluster: Cluster, node: Node) -> Ruleset:
+        """Return the CNI's rules."""
+        return render_cni_only(cluster, node)
 
     def apply(self, changes: Sequence[Change[Ruleset]]) -> None:
-        """Install the CNI's rule."""
+        """Install the CNI's rules."""
         restore(self.backend or "nft", changes)
 
     def clean_up(self, cluster: Cluster, namespaces: Sequence[Namespace]) -> None:

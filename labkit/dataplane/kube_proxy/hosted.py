@@ -55,7 +55,8 @@ def prepare(
         namespace.execute(["nft", "-f", "-"], stdin=text)
         return
     restore = f"iptables-{backend}-restore"
-    namespace.execute([restore], stdin=render_cni_only(cluster).text())
+    node = cluster.node_by_name[namespace.name]
+    namespace.execute([restore], stdin=render_cni_only(cluster, node).text())
     if release <= kubelet.LAST:
         namespace.execute([restore, "--noflush"], stdin=kubelet.RULES)
     links = "\n".join(_links(backend))

@@ -12,15 +12,18 @@ from typing import Final
 from labkit.cluster.model import Cluster, Node
 from labkit.dataplane.base import Change, KeepsFlowsApart, Renders
 from labkit.dataplane.conntrack import forget_stale_flows
+from labkit.dataplane.iptables.apply import choose_backend, restore
 from labkit.dataplane.nftables.changes import replacement, transaction
 from labkit.dataplane.nftables.render import render
 from labkit.dataplane.nftables.rules import NftRuleset
+from labkit.dataplane.rules import Ruleset, table
 from labkit.errors import CommandError, MissingFeature
 from labkit.kernel.netns import Namespace
 from labkit.kernel.together import Tool, run_together
 from labkit.kernel.tools import which
 
 NFT: Final = ("nft", "-f", "-")
+NO_NAT: Final = Ruleset((table("nat", {}),))
 BUSY: Final = "Device or resource busy"
 
 
@@ -70,6 +73,7 @@ class NftablesPlane(KeepsFlowsApart, Renders):
         left = [error for where, error in refused.items() if where not in mended]
         for error in (*left, *_run(again).values()):
             raise error
+        _restore_iptables(changes)
 
     def clean_up(self, cluster: Cluster, namespaces: Sequence[Namespace]) -> None:
         """Forget UDP flows to endpoints that are gone."""
@@ -78,8 +82,23 @@ class NftablesPlane(KeepsFlowsApart, Renders):
 
 def _transaction(change: Change[NftRuleset]) -> str:
     if change.previous is None:
-        return change.rules.text()
+        return change.rules.nft_text()
     return transaction(change.previous, change.rules)
+
+
+def _restore_iptables(changes: Sequence[Change[NftRuleset]]) -> None:
+    """Install what is there beside nft's own tables, and empty what is there no more."""
+    wanted = [
+        Change(
+            change.namespace,
+            change.rules.iptables if change.rules.iptables.tables else NO_NAT,
+            change.previous.iptables if change.previous else Ruleset(),
+        )
+        for change in changes
+        if change.rules.iptables != (change.previous.iptables if change.previous else Ruleset())
+    ]
+    if wanted:
+        restore(choose_backend(wanted[0].namespace), wanted)
 
 
 def _is_busy(error: CommandError | None) -> bool:

@@ -42,7 +42,7 @@ def replacement(before: NftRuleset, after: NftRuleset) -> str:
     they give up at once. (6.1.176 no longer does so.)
     """
     lines = [f"delete table ip {name}" for name in before.by_name()]
-    return "".join(f"{line}\n" for line in [*lines, after.text().rstrip()])
+    return "".join(f"{line}\n" for line in [*lines, after.nft_text().rstrip()])
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,6 +170,8 @@ class CheckSpec(Own, frozen=True, kw_only=True):
     """What is expected instead where a data plane does something else."""
     protocol: ProtocolName = "TCP"
     attempts: int | None = None
+    request_bytes: int | None = None
+    """The request carries so many bytes, and an answer counts as a pod's if it carries them too."""
 
     def under(self, dataplane: str) -> CheckSpec:
         """The same with what is expected under one data plane."""

@@ -201,7 +201,7 @@ def test_the_cni_masquerades_pods_that_leave_the_pod_network() -> None:
 def test_without_a_data_plane_the_cnis_rule_is_all_there_is() -> None:
     lab = replace(cluster(WEB), network=replace(NETWORK, pod_masquerade=True))
 
-    rules = render_cni_only(lab)
+    rules = render_cni_only(lab, lab.nodes[0])
 
     packet = Packet(source=POD, destination=CLUSTER_IP, dport=80, interface="cni0")
     (way,) = walk(rules, packet, cluster=lab, node=NODE1)

@@ -307,6 +307,17 @@ CHECKS = [
         id="attempts",
     ),
     pytest.param(
+        "{from: client, to: {service: web}, requestBytes: §0, expect: {outcome: connected}}",
+        "spec.requestBytes: 0 is out of range; give 1 to 60000",
+        id="requestBytes",
+    ),
+    pytest.param(
+        "{from: client, to: {address: 10.9.9.9, port: 80}, protocol: SCTP, requestBytes: §8,"
+        " expect: {outcome: refused}}",
+        "spec.requestBytes: not for SCTP; leave it out, or give protocol: TCP or UDP",
+        id="requestBytes of SCTP",
+    ),
+    pytest.param(
         "{from: client, to: {service: web}, expect: §{}}",
         "spec.expect: nothing is expected; give conformant, outcome, backends or clientSource",
         id="nothing expected",
