@@ -30,6 +30,11 @@ SCENARIOS: Final = sorted((Path(__file__).parents[2] / "scenarios").glob("*.yaml
 DEVIATES: Final[Mapping[tuple[str, str], Trait]] = {
     ("external-ip", "pods reach it too, and are masqueraded"): Trait.EXTERNAL_IPS_FOR_OUTSIDERS,
     (
+        "external-ip-local",
+        "a pod reaches the externalIP from the node without an endpoint",
+    ): Trait.EXTERNAL_IPS_FOR_OUTSIDERS,
+    ("external-ip-local", "and so does that node itself"): Trait.EXTERNAL_IPS_FOR_OUTSIDERS,
+    (
         "internal-traffic-policy-host-network",
         "the other node has none and drops",
     ): Trait.IGNORES_INTERNAL_POLICY,
