@@ -90,6 +90,17 @@ def is_no_service() -> Because:
     )
 
 
+def is_health_check(service: str, node: str, status: int) -> Because:
+    """``healthCheckNodePort``."""
+    has = "a" if status == 200 else "no"  # noqa: PLR2004 - OK
+    return Because(
+        sentence=f"healthCheckNodePort of Service {service}: {node} has {has} ready endpoint of "
+        f"its own, so it answers {status}",
+        reference=f"{DOCS}/tasks/access-application-cluster/create-external-load-balancer/"
+        "#preserving-the-client-source-ip",
+    )
+
+
 # --- which endpoints ---
 
 
