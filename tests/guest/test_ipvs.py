@@ -15,6 +15,7 @@ FILES = (
     "tests/lab/test_dataplane_ipvs.py",
     "tests/lab/test_truth.py",
     "tests/lab/test_masquerade_table.py",
+    "tests/lab/test_scenarios_as_specified.py",
     *(str(path) for path in sorted((ROOT / "tests" / "lab").glob("test_changes*.py"))),
 )
 
