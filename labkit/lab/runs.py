@@ -108,12 +108,13 @@ def probe(request: Request) -> Probed:
     Raises:
         LabkitError: the lab cannot be built or probed.
     """
-    with _lab(request) as lab:
+    with lab_of(request) as lab:
         table = lab.matrix(request.sources, attempts=request.attempts)
         return Probed(table, dict(lab.logs()))
 
 
-def _lab(request: Request) -> Lab:
+def lab_of(request: Request) -> Lab:
+    """Return the lab that a request describes; entering it builds it."""
     return Lab(
         request.scenario,
         dataplane=request.dataplane,
@@ -160,7 +161,7 @@ def run_one(request: Request) -> ScenarioResult:
         )
 
     try:
-        with _lab(request) as lab:
+        with lab_of(request) as lab:
             source, mapped = lab.rules_source, in_words(lab.cluster.mapped)
             if not scenario.checks:
                 table = lab.matrix(request.sources, attempts=request.attempts)

@@ -5,20 +5,26 @@ from __future__ import annotations
 from labkit.dataplane.iptables.apply import Backend
 from labkit.dataplane.kube_proxy.marker import ADDRESS, KEY
 from labkit.dataplane.nftables.names import TABLE
+from labkit.errors import MissingFeature
 from labkit.kernel.netns import Namespace
+from labkit.kernel.tools import which
 
 
 def read(namespace: Namespace, mode: str, backend: Backend) -> str:
     """Return a node's rules.
 
     Raises:
-        CommandError: a tool is missing or failed.
+        CommandError: a tool failed.
+        MissingFeature: ipvsadm is not installed.
     """
     if mode == "nftables":
         return namespace.execute(["nft", "list", "table", "ip", TABLE])
     rules = namespace.execute([f"iptables-{backend}-save"])
     if mode != "ipvs":
         return rules
+    if which("ipvsadm") is None:
+        remedy = "apt-get install ipvsadm"
+        raise MissingFeature("ipvsadm", found="it is not on PATH", remedy=remedy)
     servers = namespace.execute(["ipvsadm", "--save", "--numeric"])
     return servers + namespace.execute(["ipset", "save"]) + rules
 
