@@ -44,6 +44,8 @@ class Choice:
     """The source of a node's own call, if it is not the one that it would have anyway."""
     knows_hairpins: bool = False
     """Whether a pod of another node is masqueraded on its way to itself."""
+    loses_loopback: bool = False
+    """Whether a call from 127.0.0.1 keeps that source, which cannot leave the node."""
     because: tuple[Because, ...] = ()
     """Why these endpoints, or none."""
 
@@ -59,6 +61,7 @@ def choose(
         # Of an address that a node has, it calls from that very address.
         source=flow.address if bound else None,
         knows_hairpins=Trait.HAIRPIN_ANYWHERE in traits,
+        loses_loopback=Trait.HANGS_ON_LOCALHOST in traits,
     )
 
 
@@ -105,9 +108,7 @@ def _choose(
     if flow.via == "ClusterIP":
         return _internal(cluster, service, came, endpoints, traits)
     if flow.via == "LoadBalancer" and service.source_ranges:
-        needs = {Trait.RANGES_NEED_ENDPOINTS}
-        needs |= {Trait.OWN_RANGES_NEED_ENDPOINTS} if came.own else set()
-        guarded = endpoints.exists or not needs & traits
+        guarded = _is_guarded(service, came, endpoints, traits)
         if guarded and not _is_let_in(service, came, traits):
             return Choice(otherwise=TIMED_OUT, because=(because.is_kept_out(came.source),))
     goes = came.own and flow.via != "NodePort" and Trait.LETS_OWN_CALLS_GO in traits
@@ -197,6 +198,15 @@ def _elsewhere(cluster: Cluster, flow: Flow, came: Arrival) -> Outcome:
     """What a call without endpoints comes to that left for the router: another node refuses it."""
     node = way_of_router(cluster, flow.address)
     return TIMED_OUT if node is None or node == came.node else REFUSED
+
+
+def _is_guarded(service: Service, came: Arrival, endpoints: Usable, traits: Traits) -> bool:
+    """Whether loadBalancerSourceRanges are looked at."""
+    if came.own and Trait.OWN_RANGES_NEED_ENDPOINTS in traits:
+        # IPVS comes before the rules, and refuses what it has no real server for.
+        only_here = service.external_policy_local and Trait.FALLS_BACK not in traits
+        return bool(endpoints.here) if only_here else endpoints.exists
+    return endpoints.exists or Trait.RANGES_NEED_ENDPOINTS not in traits
 
 
 def _without_endpoints(endpoints: Usable, traits: Traits) -> Outcome:

@@ -228,6 +228,15 @@ SEEN: Final = (
         winning="Let callers in the cluster use the ClusterIP.",
     ),
     Deviation(
+        trait=Trait.HANGS_ON_LOCALHOST,
+        sentence="Calls to NodePorts on 127.0.0.1 time out under {having}: they keep that source, "
+        "which cannot leave the node. {lacking} refuses them, or serves them.",
+        source="https://github.com/kubernetes/kubernetes/issues/96879; "
+        "https://github.com/kubernetes/kubernetes/pull/101023 (Kubernetes 1.22)",
+        losing="Nothing: such calls did not work.",
+        winning="Let callers on the node use its own address, or the ClusterIP.",
+    ),
+    Deviation(
         trait=Trait.LETS_DROPPED_CALLS_GO,
         sentence="{having} does not serve who is in none of loadBalancerSourceRanges, nor, under "
         "externalTrafficPolicy: Local, on a node without an endpoint, but lets the packet go on to "

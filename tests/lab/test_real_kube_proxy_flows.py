@@ -108,3 +108,13 @@ def test_every_flow_is_as_predicted(variant: str, lab: LabFactory) -> None:
     scenario = every_policy(**VARIANTS[variant])
 
     assert surprises(lab(scenario, dataplane="kube-proxy", kube_proxy=kube_proxy())) == []
+
+
+@pytest.mark.labkit_needs("ip_vs", "dummy", "ipset", "set match", "ipvs match")
+@pytest.mark.timeout(600)
+def test_every_flow_is_as_predicted_in_ipvs_mode(lab: LabFactory) -> None:
+    running = lab(
+        every_policy(), dataplane="kube-proxy", kube_proxy=kube_proxy(), proxy_mode="ipvs"
+    )
+
+    assert surprises(running) == []

@@ -47,6 +47,13 @@ def test_a_trait_of_old_ones_ends_with_a_release(trait: Trait, last: str, first:
     assert trait not in traits(first)
 
 
+def test_old_ones_in_ipvs_mode_hang_on_localhost_and_do_not_fall_back() -> None:
+    assert Trait.HANGS_ON_LOCALHOST in traits("v1.21.0", "ipvs")
+    assert Trait.HANGS_ON_LOCALHOST not in traits("v1.22.0", "ipvs") | traits("v1.20.0")
+    assert Trait.FALLS_BACK not in traits("v1.23.0", "ipvs")
+    assert Trait.FALLS_BACK in traits("v1.24.0", "ipvs")
+
+
 def test_old_ones_drop_on_the_addresses_that_they_serve() -> None:
     assert Trait.DROPS_ANYWHERE not in traits("v1.24.0")
     assert Trait.DROPS_ANYWHERE in traits("v1.25.0")
