@@ -37,6 +37,8 @@ class Installation:
         self._namespace = namespace
         self._installed: dict[str, Rules] = {}
         """What each node's kernel is known to have; nothing after a failure."""
+        self._marks: dict[str, object] = {}
+        """What each node's kernel said of itself after the last installation."""
 
     def prepare(self, cluster: Cluster) -> None:
         """Set what the data planes need to be set on their nodes."""
@@ -47,11 +49,13 @@ class Installation:
     def install(self, cluster: Cluster) -> None:
         """Render the rules of every node and install what changed, on all nodes at once.
 
+        What somebody else has taken from a node's rules since is put back.
+
         Raises:
             CommandError: a tool refused them.
             KernelError: the kernel refused them.
         """
-        before, self._installed = self._installed, {}
+        before, self._installed = self._still_held(cluster), {}
         wanted: dict[str, Rules] = {}
         for plane, nodes in self._by_plane(cluster):
             rendered = {node: plane.render(cluster, cluster.node_by_name[node]) for node in nodes}
@@ -64,6 +68,25 @@ class Installation:
             )
             wanted.update(rendered)
         self.rules = self._installed = wanted
+        self._marks = {
+            node: plane.mark(self._namespace(node))
+            for plane, nodes in self._by_plane(cluster)
+            for node in nodes
+        }
+
+    def _still_held(self, cluster: Cluster) -> Mapping[str, Rules | None]:
+        """What the kernel of each node has left of what was installed there.
+
+        Only where its mark is another are the rules read: a change costs the same whether there are
+        ten Services or ten thousand.
+        """
+        found: dict[str, Rules | None] = dict(self._installed)
+        for plane, nodes in self._by_plane(cluster):
+            for node in found.keys() & set(nodes):
+                namespace = self._namespace(node)
+                if plane.mark(namespace) != self._marks.get(node):
+                    found[node] = plane.held(namespace, found[node])
+        return found
 
     def confused(self, cluster: Cluster, silent: Sequence[Silent]) -> frozenset[Silent]:
         """Of attempts without an answer, those that a node's kernel took for others."""

@@ -12,10 +12,12 @@ from typing import Final
 from labkit.cluster.model import Cluster, Node
 from labkit.dataplane.base import Change, KeepsFlowsApart
 from labkit.dataplane.conntrack import forget_stale_flows
-from labkit.dataplane.nftables.changes import replacement, transaction
+from labkit.dataplane.nftables.changes import replacement, transaction, whole
+from labkit.dataplane.nftables.held import is_held
 from labkit.dataplane.nftables.render import render
 from labkit.dataplane.nftables.rules import NftRuleset
 from labkit.errors import CommandError, MissingFeature
+from labkit.kernel import netfilter
 from labkit.kernel.netns import Namespace
 from labkit.kernel.together import Tool, run_together
 from labkit.kernel.tools import which
@@ -71,6 +73,15 @@ class NftablesPlane(KeepsFlowsApart):
         for error in (*left, *_run(again).values()):
             raise error
 
+    def mark(self, namespace: Namespace) -> object:
+        """Return the number that nf_tables gives its changes."""
+        return netfilter.generation(namespace)
+
+    def held(self, namespace: Namespace, rules: NftRuleset) -> NftRuleset | None:
+        """Return the rules if nft lists all of them, else None: a table is installed whole."""
+        listed = namespace.execute(["nft", "list", "ruleset"])
+        return rules if is_held(rules, listed) else None
+
     def clean_up(self, cluster: Cluster, namespaces: Sequence[Namespace]) -> None:
         """Forget UDP flows to endpoints that are gone."""
         forget_stale_flows(cluster, namespaces)
@@ -78,7 +89,7 @@ class NftablesPlane(KeepsFlowsApart):
 
 def _transaction(change: Change[NftRuleset]) -> str:
     if change.previous is None:
-        return change.rules.text()
+        return whole(change.rules)
     return transaction(change.previous, change.rules)
 
 
