@@ -67,6 +67,12 @@ class Mistaken(Renders):
     def apply(self, changes: Sequence[Change[Any]]) -> None:
         self.plane.apply(changes)
 
+    def mark(self, namespace: Namespace) -> object:
+        return self.plane.mark(namespace)
+
+    def held(self, namespace: Namespace, rules: Any) -> Any:  # noqa: ANN401 - as the plane
+        return self.plane.held(namespace, rules)
+
     def confused(
         self, silent: Sequence[Silent], namespaces: Sequence[Namespace]
     ) -> frozenset[Silent]:

@@ -218,9 +218,9 @@ def test_what_keeps_the_connection_is_a_rule(lab: LabFactory) -> None:
     cluster = lab(two_nodes(), dataplane="iptables")
     pod(cluster, "web-1", "node1")
     service(cluster, clusterIP=CLUSTER_IP)
+    cluster.add_pod("caller", node="node1", labels={"app": "caller"})
     (rule,) = (line for line in cluster.rules("node1").splitlines() if "INVALID" in line)
     cluster.exec("node1", ["iptables", "-D", *shlex.split(rule)[1:]], check=True)
-    cluster.add_pod("caller", node="node1", labels={"app": "caller"})
     with (
         cluster.socket("web-1", socket.SOCK_RAW, socket.IPPROTO_TCP) as raw,
         connected(cluster, "caller", CLUSTER_IP, 80) as connection,

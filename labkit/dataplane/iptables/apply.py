@@ -14,10 +14,11 @@ from typing import Final, Literal
 from labkit.cluster.model import Cluster, Node
 from labkit.dataplane.base import Change, KeepsFlowsApart, Renders
 from labkit.dataplane.conntrack import forget_stale_flows
+from labkit.dataplane.iptables.held import still_held
 from labkit.dataplane.iptables.render import INVALID_COUNTER, render, render_cni_only
 from labkit.dataplane.iptables.service import LOCALHOST_COUNTER
 from labkit.dataplane.node_addresses import serves_localhost
-from labkit.dataplane.rules import Ruleset
+from labkit.dataplane.rules import BUILT_IN, Ruleset
 from labkit.errors import CommandError, KernelError, MissingFeature
 from labkit.kernel import netfilter
 from labkit.kernel.netns import Namespace
@@ -74,6 +75,14 @@ class IptablesPlane(KeepsFlowsApart, Renders):
                     netfilter.ensure_nfacct(change.namespace, COUNTERS)
         restore(self.backend or "nft", changes)
 
+    def mark(self, namespace: Namespace) -> object:
+        """Return what iptables shows of a change."""
+        return mark(namespace, self.backend or "nft", tuple(BUILT_IN))
+
+    def held(self, namespace: Namespace, rules: Ruleset) -> Ruleset:
+        """Return what iptables-save still shows of the rules."""
+        return held(namespace, self.backend or "nft", rules)
+
     def clean_up(self, cluster: Cluster, namespaces: Sequence[Namespace]) -> None:
         """Forget UDP flows to endpoints that are gone."""
         forget_stale_flows(cluster, namespaces)
@@ -103,8 +112,35 @@ class NoPlane(KeepsFlowsApart, Renders):
         """Install the CNI's rules."""
         restore(self.backend or "nft", changes)
 
+    def mark(self, namespace: Namespace) -> object:
+        """Return what iptables shows of a change."""
+        return mark(namespace, self.backend or "nft", ("nat",))
+
+    def held(self, namespace: Namespace, rules: Ruleset) -> Ruleset:
+        """Return what iptables-save still shows of the rules."""
+        return held(namespace, self.backend or "nft", rules)
+
     def clean_up(self, cluster: Cluster, namespaces: Sequence[Namespace]) -> None:
         """Nothing: no flow was ever translated."""
+
+
+def mark(namespace: Namespace, backend: Backend, tables: Sequence[str]) -> object:
+    """Return something that is another once anybody has changed the rules.
+
+    nf_tables numbers its changes; the legacy iptables tells the size of a table.
+    """
+    if backend == "nft":
+        return netfilter.generation(namespace)
+    return netfilter.legacy_sizes(namespace, tables)
+
+
+def held(namespace: Namespace, backend: Backend, rules: Ruleset) -> Ruleset:
+    """Return what iptables-save still shows of ``rules``.
+
+    Raises:
+        CommandError: iptables-save failed.
+    """
+    return still_held(rules, namespace.execute([f"iptables-{backend}-save"]))
 
 
 def choose_backend(namespace: Namespace) -> Backend:

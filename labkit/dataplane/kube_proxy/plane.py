@@ -123,6 +123,14 @@ class KubeProxyPlane:
         """Attempts that the kernel took for others, as its mode can make it do."""
         return self._like.confused(silent, namespaces)
 
+    def mark(self, namespace: Namespace) -> object:  # noqa: ARG002 - the interface's
+        """Nothing: what somebody takes from its rules, kube-proxy must put back itself."""
+        return None
+
+    def held(self, namespace: Namespace, rules: Told) -> Told:  # noqa: ARG002 - as above
+        """Return what it was told."""
+        return rules
+
     def clean_up(self, cluster: Cluster, namespaces: Sequence[Namespace]) -> None:
         """Nothing: to forget UDP flows to endpoints that are gone is kube-proxy's own job."""
 
