@@ -6,7 +6,7 @@ import os
 import pickle
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -20,12 +20,12 @@ R = TypeVar("R")
 PART: Final = "LABKIT_GUEST_PART"
 """Names the file that a guest is to put its part of the results into, in the environment."""
 PLACES: Final = "LABKIT_GUEST_PLACES"
-"""The places of the items that this part is about, among all items of the command."""
+"""Which of the command's items this part is about, counted from 0."""
 
 
 def spread(
     items: Sequence[T],
-    needs_of: Callable[[T], frozenset[str]],
+    needs: Sequence[Sequence[str]],
     work: Callable[[Sequence[T]], Sequence[R]],
     *,
     kernel: str,
@@ -39,7 +39,7 @@ def spread(
 
     Args:
         items: what to do.
-        needs_of: the features that an item needs.
+        needs: the features that each item needs of the kernel.
         work: does items on this kernel and returns a result for each.
         kernel: the option's value.
         outputs: where the report goes.
@@ -51,25 +51,22 @@ def spread(
     """
     if PART in os.environ:
         _hand_over(work([items[place] for place in _places_of_this_part()]))
-    kernels = kernels_for([needs_of(item) for item in items], kernel)
-    lacking = [each for each in kernels.values() if isinstance(each, MissingFeature)]
-    if lacking and (missing is None or len(lacking) == len(kernels)):
+    where = _kernels_for(needs, kernel)
+    lacking = [each for each in where if isinstance(each, MissingFeature)]
+    if lacking and (missing is None or len(lacking) == len(items)):
         raise lacking[0]
-    where = [kernels[needs_of(item)] for item in items]
-    if kernel_kind() == "host" and len(kinds := set(kernels.values())) == 1:
-        (only,) = kinds
-        if not isinstance(only, MissingFeature):
-            leave_to(only, outputs)
+    kinds = {each for each in where if not isinstance(each, MissingFeature)}
+    if kernel_kind() == "host" and not lacking and len(kinds) == 1:
+        leave_to(next(iter(kinds)), outputs)
     found: dict[int, R] = {}
-    for kind in sorted({each for each in where if not isinstance(each, MissingFeature)}):
-        places = [place for place, each in enumerate(where) if each == kind]
+    for kind in sorted(kinds):
+        places = [place for place, chosen in enumerate(where) if chosen == kind]
         mine = [items[place] for place in places]
-        found.update(
-            zip(places, work(mine) if kind == "host" else _part(kind, places), strict=True)
-        )
-    for place, each in enumerate(where):
-        if isinstance(each, MissingFeature) and missing is not None:
-            found[place] = missing(items[place], each)
+        done = work(mine) if kind == "host" else _part(kind, places)
+        found.update(zip(places, done, strict=True))
+    for place, chosen in enumerate(where):
+        if isinstance(chosen, MissingFeature) and missing is not None:
+            found[place] = missing(items[place], chosen)
     return [found[place] for place in range(len(items))]
 
 
@@ -84,19 +81,17 @@ def leave_to(kind: Where, outputs: Iterable[Output]) -> None:
     sys.exit(run_in_guest(machine(kind), ["labkit", *sys.argv[1:]], results=files))
 
 
-def kernels_for(
-    needs: Iterable[frozenset[str]], kernel: str
-) -> Mapping[frozenset[str], Where | MissingFeature]:
-    """Return the kernel for each set of features, or what no kernel here has."""
+def _kernels_for(needs: Sequence[Sequence[str]], kernel: str) -> list[Where | MissingFeature]:
+    """Return the kernel for each item, or what no kernel here has."""
     from labkit.kernel.guest.choose import choose
 
-    found: dict[frozenset[str], Where | MissingFeature] = {}
-    for needed in dict.fromkeys(needs):
+    chosen: dict[frozenset[str], Where | MissingFeature] = {}
+    for each in dict.fromkeys(map(frozenset, needs)):
         try:
-            found[needed] = choose(kernel, needed)
+            chosen[each] = choose(kernel, each)
         except MissingFeature as missing:
-            found[needed] = missing
-    return found
+            chosen[each] = missing
+    return [chosen[frozenset(each)] for each in needs]
 
 
 def _places_of_this_part() -> Sequence[int]:
@@ -108,8 +103,8 @@ def _hand_over(results: Sequence[object]) -> None:
     sys.exit(0)
 
 
-def _part(kind: Kind, places: Iterable[int]) -> Sequence[R]:
-    """Have a guest do the part of this command that is about the items at ``places``."""
+def _part(kind: Kind, places: Sequence[int]) -> Sequence[R]:
+    """Have a guest do these items of this command."""
     from labkit.kernel.guest.choose import machine
     from labkit.kernel.guest.exchange import place_inside
     from labkit.kernel.guest.launch import run_in_guest

@@ -68,6 +68,8 @@ def requests_for(
             dataplane=plane,
             iptables=options.iptables,
             rules=dict(options.rules),
+            kube_proxy=options.kube_proxy,
+            proxy_mode=options.proxy_mode,
             sources=names or None,
             seed=options.seed,
             attempts=options.attempts,
@@ -93,27 +95,21 @@ def everywhere(
         missing: the result of a request for which no kernel here has what it needs.
 
     Raises:
-        UsageError: a file of ``--rules`` cannot be read.
-        MissingFeature: no kernel here has what is needed.
+        UsageError: a file of ``--rules`` cannot be read, or kube-proxy has no such mode.
+        MissingFeature: no kernel here has what a data plane needs.
         LabError: a guest died.
     """
-    from labkit.dataplane import data_plane
     from labkit.lab.dumps import needs_of
-    from labkit.lab.needs import features_of
-
-    also = needs_of(dict(options.rules))
-
-    def features(request: Request) -> frozenset[str]:
-        return also.union(data_plane(request.plane).needs, features_of(request.scenario))
 
     def here(mine: Sequence[Request]) -> Sequence[R]:
         end_at_once_on_interrupt()
         with progress(f"{len(mine)} labs", quiet=options.quiet):
             return work(mine)
 
+    also = needs_of(dict(options.rules))
     return spread(
         requests,
-        features,
+        [(*request.needs, *also) for request in requests],
         here,
         kernel=options.kernel,
         outputs=options.outputs,

@@ -31,7 +31,7 @@ def command(paths: tuple[Path, ...], jobs: int, options: LabOptions) -> int:
     labkit run scenarios/
     labkit run scenarios/nodeport-local.yaml -o junit=report.xml -o table
     """  # noqa: D301
-    planes = dataplanes(options.dataplane)
+    planes = dataplanes(options.dataplane, options.kube_proxy)
     requests = requests_for(load_scenarios(paths, options), planes, options)
     from labkit.lab.runs import exit_status, not_run, run_all
     from labkit.report import render_results

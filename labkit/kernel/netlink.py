@@ -158,7 +158,7 @@ def new_vxlan(name: str, index: int, local: IPv4Address, mtu: int) -> Request:
 
 
 def pod_mac(address: IPv4Address) -> bytes:
-    """A pod's MAC address, as kubenet chose it from the pod's address.
+    """A pod's or bridge's MAC address, as kubenet chose it from the address.
 
     A pod that takes the address of one that is gone is found at once: others may still have the
     address in their ARP tables, and would ask again only after seconds of silence.

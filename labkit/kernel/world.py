@@ -220,7 +220,9 @@ class World:
             netlink.new_address(ETH0, node.address, network.lan.prefixlen),
             netlink.new_route(ANYWHERE, via=network.gateway),
             *near.on_lan(ETH0, node.address),
-            netlink.new_bridge("cni0", CNI0, near.mac(node.bridge_ip)),
+            # Else it has that of one of its ports, and another when a pod comes or goes: all that
+            # pods remember of their gateway would be wrong. CNI's bridge plugin sets it, too.
+            netlink.new_bridge("cni0", CNI0, netlink.pod_mac(node.bridge_ip)),
             netlink.new_address(CNI0, node.bridge_ip, node.pod_cidr.prefixlen),
             *self._pod_network(node),
         ]

@@ -53,7 +53,7 @@ async def _run(
 
 
 async def _one(running: Running, located: LocatedCheck, attempts: int | None) -> CheckResult:
-    located = _under(located, running.cluster.dataplane)
+    located = _under(located, running.cluster)
     spec = located.check.spec
     names = [spec.from_] if isinstance(spec.from_, str) else spec.from_
     flows = [
@@ -82,9 +82,14 @@ async def _one(running: Running, located: LocatedCheck, attempts: int | None) ->
     return judge(located, observations, contexts, elapsed_s=elapsed_s)
 
 
-def _under(located: LocatedCheck, dataplane: str) -> LocatedCheck:
-    """The same Check with what is expected under one data plane."""
-    check = located.check
+def _under(located: LocatedCheck, cluster: Cluster) -> LocatedCheck:
+    """The same Check with what is expected under this data plane.
+
+    Of a real kube-proxy, what is expected of its mode, unless something is of itself.
+    """
+    check, dataplane = located.check, cluster.dataplane
+    if cluster.real_kube_proxy is not None and dataplane not in check.spec.expect_under:
+        dataplane = cluster.real_kube_proxy.mode
     return replace(located, check=structs.replace(check, spec=check.spec.under(dataplane)))
 
 

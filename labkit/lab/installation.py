@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from labkit.cluster.model import Cluster
+from labkit.cluster.model import Cluster, Node
+from labkit.cluster.topology import HealthCheck, health_checks
 from labkit.dataplane import cni
-from labkit.dataplane.base import Change, DataPlane, Rules, Silent
+from labkit.dataplane.base import Change, DataPlane, Silent
 from labkit.dataplane.dump.apply import DumpPlane
 from labkit.kernel.netns import Namespace
 
@@ -31,13 +32,14 @@ class Installation:
             namespace: a node's, by its name.
             own: nodes that have rules of their own instead.
         """
-        self.rules: dict[str, Rules] = {}
-        """Each node's rules as they were rendered last."""
         self._plane = plane
         self._own = own or {}
         self._namespace = namespace
-        self._installed: dict[str, Rules] = {}
-        """What each node's kernel is known to have; nothing after a failure."""
+        self._rendered: dict[str, Any] = {}
+        """Each node's rules as they were rendered last."""
+        self._installed: dict[str, Any] = {}
+        """What each node's kernel is known to have, also one that no longer counts; nothing after
+        a failure."""
 
     def prepare(self, cluster: Cluster) -> None:
         """Set what the data planes need to be set on their nodes."""
@@ -55,7 +57,7 @@ class Installation:
         before, self._installed = self._installed, {}
         for node in cluster.nodes:
             self._namespace(node.name).write_sysctls(cni.sysctls(cluster, node))
-        wanted: dict[str, Rules] = {}
+        wanted: dict[str, Any] = {}
         for plane, nodes in self._by_plane(cluster):
             rendered = {node: plane.render(cluster, cluster.node_by_name[node]) for node in nodes}
             plane.apply(
@@ -66,7 +68,21 @@ class Installation:
                 ]
             )
             wanted.update(rendered)
-        self.rules = self._installed = wanted
+        self._rendered, self._installed = wanted, {**before, **wanted}
+
+    def text(self, node: str) -> str:
+        """What a node holds, as the kernel's own tools print it."""
+        return self._plane_of(node).text(self._namespace(node), self._rendered[node])
+
+    def health_checks(self, cluster: Cluster, node: Node) -> Sequence[HealthCheck]:
+        """The health check ports of a node that its data plane leaves to others to serve."""
+        if self._plane_of(node.name).answers_health_checks:
+            return ()
+        return health_checks(cluster, node)
+
+    def logs(self) -> Mapping[str, str]:
+        """What the data plane's programs have printed so far, by what messages call them."""
+        return self._plane.logs()
 
     def confused(self, cluster: Cluster, silent: Sequence[Silent]) -> frozenset[Silent]:
         """Of attempts without an answer, those that a node's kernel took for others."""
@@ -78,6 +94,9 @@ class Installation:
         """Make nodes forget what a change has left behind in their kernel."""
         for plane, nodes in self._by_plane(cluster):
             plane.clean_up(cluster, [self._namespace(node) for node in nodes])
+
+    def _plane_of(self, node: str) -> Plane:
+        return self._own.get(node, self._plane)
 
     def _by_plane(self, cluster: Cluster) -> Sequence[tuple[Plane, Sequence[str]]]:
         """Each data plane with the names of its nodes."""

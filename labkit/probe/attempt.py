@@ -61,8 +61,6 @@ _OUTCOMES: Final[Mapping[int, Outcome]] = {
     errno.ENONET: Outcome.UNREACHABLE,  # ICMP host isolated
     errno.ENOPROTOOPT: Outcome.REFUSED,  # ICMP protocol unreachable
     errno.ETIMEDOUT: Outcome.TIMED_OUT,
-    # A DROP in the source's own output: sendto(2) of a datagram is told of it, a SYN is not.
-    errno.EPERM: Outcome.TIMED_OUT,
     errno.EINVAL: Outcome.TIMED_OUT,  # a blackhole route: silence, but for local senders
 }
 """What an error of connect, send or recv means."""
@@ -217,6 +215,10 @@ class Probe:
             self._unsent = self._unsent[self._sock.send(self._unsent) :]
         except BlockingIOError:
             return False
+        except PermissionError:
+            # A DROP in the source's own output, and a REJECT too: sendto(2) of a datagram is told
+            # of both alike, and what ICMP has to say comes after.
+            self._unsent = b""
         except BrokenPipeError:
             # SCTP says so of an association that is not yet there, and of one that was refused.
             code = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)

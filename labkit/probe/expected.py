@@ -43,7 +43,7 @@ def explain(cluster: Cluster, flow: Flow) -> Explanation:
             f"{flow.address}:{flow.dport} {flow.protocol} is no address of a Service, so no rule "
             f"decides about it; {_remedy(cluster, flow)}"
         )
-    prediction = predict(cluster, asked, traits_of(cluster.dataplane))
+    prediction = predict(cluster, asked, traits_of(cluster.dataplane, cluster.real_kube_proxy))
     if prediction is None:
         raise UsageError(
             f"nothing says what becomes of {flow.address}:{flow.dport} {flow.protocol}: a host "
@@ -95,7 +95,11 @@ def judged(cluster: Cluster, table: FlowTable, *, enough: bool = True) -> FlowTa
 def judged_row(cluster: Cluster, row: FlowRow, *, enough: bool = True) -> FlowRow:
     """Return one row with what the model expects of it; as it is where the model has no say."""
     flow = flow_of(cluster, row)
-    prediction = None if flow is None else predict(cluster, flow, traits_of(cluster.dataplane))
+    prediction = (
+        None
+        if flow is None
+        else predict(cluster, flow, traits_of(cluster.dataplane, cluster.real_kube_proxy))
+    )
     if prediction is None:
         return row
     seen = seen_of(row)

@@ -161,6 +161,32 @@ def goes_anywhere(policy: str, node: str) -> Because:
     )
 
 
+def is_not_known(policy: str, _node: str) -> Because:
+    """A policy that is newer than the kube-proxy that runs."""
+    return Because(
+        sentence=f"{policy}: Local is newer than this kube-proxy, which uses every endpoint",
+        reference="KEP-2086",
+    )
+
+
+def is_for_outsiders(address: IPv4Address) -> Because:
+    """An externalIP, and a caller in the cluster, before Kubernetes 1.21."""
+    return Because(
+        sentence=f"this kube-proxy serves the externalIP {address} to callers from outside alone, "
+        "so the packet leaves the node",
+        reference="https://github.com/kubernetes/kubernetes/pull/96296",
+    )
+
+
+def is_kept_out_but_goes_on(source: IPv4Address) -> Because:
+    """``loadBalancerSourceRanges``, before Kubernetes 1.25."""
+    return Because(
+        sentence=f"loadBalancerSourceRanges: {source} is in none of them, and this kube-proxy "
+        "drops what is for the node itself alone, so the packet leaves the node",
+        reference="https://github.com/kubernetes/kubernetes/pull/110289",
+    )
+
+
 def terminates() -> Because:
     """Endpoints that terminate stand in for ready ones."""
     return Because(

@@ -15,7 +15,13 @@ from labkit.cluster.model import Cluster, Endpoint, Service, ServicePort
 from labkit.semantics import because
 from labkit.semantics.arrival import Arrival, is_local_traffic, way_of_router
 from labkit.semantics.because import Because
-from labkit.semantics.endpoints import Usable, usable
+from labkit.semantics.endpoints import (
+    Usable,
+    internal_policy_local,
+    is_on_nodes,
+    is_proxied,
+    usable,
+)
 from labkit.semantics.flows import REFUSED, TIMED_OUT, Flow, Outcome
 from labkit.semantics.traits import Trait
 
@@ -56,11 +62,33 @@ def choose(
     )
 
 
+def turned_away(cluster: Cluster, flow: Flow, came: Arrival, traits: Traits) -> Because | None:
+    """Return why a node leaves a Service's address with endpoints to the network, if it does."""
+    service, port = flow.service, flow.port
+    if port is None or not is_proxied(service):
+        return None
+    why = _leaving(flow, came, traits)
+    return why if why and usable(cluster, service, port, came.node, traits).exists else None
+
+
+def _leaving(flow: Flow, came: Arrival, traits: Traits) -> Because | None:
+    if flow.via == "ExternalIP" and came.inside and Trait.EXTERNAL_IPS_FOR_OUTSIDERS in traits:
+        return because.is_for_outsiders(flow.address)
+    guarded = flow.via == "LoadBalancer" and bool(flow.service.source_ranges)
+    if not guarded or came.own or Trait.LETS_KEPT_OUT_CALLS_GO not in traits:
+        return None
+    if not is_on_nodes(flow.service, flow.address, traits) or _is_let_in(
+        flow.service, came, traits
+    ):
+        return None
+    return because.is_kept_out_but_goes_on(came.source)
+
+
 def _choose(
     cluster: Cluster, flow: Flow, port: ServicePort, came: Arrival, traits: Traits
 ) -> Choice:
     service = flow.service
-    endpoints = usable(cluster, service, port, came.node)
+    endpoints = usable(cluster, service, port, came.node, traits)
     if flow.via == "ClusterIP":
         return _internal(cluster, service, came, endpoints, traits)
     if flow.via == "LoadBalancer" and service.source_ranges:
@@ -87,8 +115,10 @@ def _internal(
 ) -> Choice:
     why: _Policy = because.goes_anywhere
     used = endpoints.anywhere
-    if service.internal_policy_local:
+    if internal_policy_local(service, traits):
         used, why = _of_node(endpoints, traits)
+    elif service.internal_policy_local:
+        why = because.is_not_known
     local = is_local_traffic(cluster, came)
     unknown = came.own and Trait.MASQUERADES_OWN_CALLS in traits
     masquerade = cluster.kube_proxy.masquerade_all or (unknown if local is None else not local)
@@ -104,8 +134,13 @@ def _internal(
 def _external_local(
     cluster: Cluster, flow: Flow, came: Arrival, endpoints: Usable, traits: Traits
 ) -> Choice:
-    """Pods and the node itself are no outsiders: most data planes let them reach everything."""
-    inside = came.own or is_local_traffic(cluster, came) is True
+    """Pods and the node itself are no outsiders: most data planes let them reach everything.
+
+    A node that calls itself at the address of its pods' bridge counts as a pod: as its source has
+    that address too, it is not masqueraded.
+    """
+    as_pod = is_local_traffic(cluster, came) is True
+    inside = came.own or as_pod
     used, why = _of_node(endpoints, traits)
     circuit = inside and Trait.OWN_ENDPOINTS_FIRST not in traits
     if circuit:
@@ -116,7 +151,7 @@ def _external_local(
     return Choice(
         endpoints=used,
         otherwise=otherwise,
-        masquerade=came.own and keeps not in traits,
+        masquerade=came.own and not as_pod and keeps not in traits,
         because=(because.is_inside(), *reasons[1:]) if circuit and used else reasons,
     )
 

@@ -218,6 +218,57 @@ SEEN: Final = (
         winning="Let a client use one address of a Service. Sessions that are alive when the node "
         "changes are not carried over.",
     ),
+    Deviation(
+        trait=Trait.EXTERNAL_IPS_FOR_OUTSIDERS,
+        sentence="{having} serves an externalIP to callers from outside the node alone: what the "
+        "node and its pods send there leaves the node. {lacking} serves them too.",
+        source="https://github.com/kubernetes/kubernetes/pull/96296 (Kubernetes 1.21); "
+        "kubernetes v1.20 pkg/proxy/iptables/proxier.go, syncProxyRules (physdev)",
+        losing="Make sure that what answers for the address beyond the nodes may be left out.",
+        winning="Let callers in the cluster use the ClusterIP.",
+    ),
+    Deviation(
+        trait=Trait.LETS_KEPT_OUT_CALLS_GO,
+        sentence="{having} does not serve who is in none of loadBalancerSourceRanges, but lets the "
+        "packet go on to whoever has the address; {lacking} drops it.",
+        source="https://github.com/kubernetes/kubernetes/pull/110289 (Kubernetes 1.25), KEP-3178; "
+        "kubernetes v1.20 pkg/kubelet/kubelet_network_linux.go (KUBE-FIREWALL: INPUT and OUTPUT)",
+        losing="Nothing: nobody who was let in is kept out.",
+        winning="Nothing: nobody who was kept out is let in by the nodes.",
+    ),
+    Deviation(
+        trait=Trait.IGNORES_INTERNAL_POLICY,
+        sentence="{having} does not know internalTrafficPolicy and uses the endpoints of every "
+        "node; {lacking} keeps calls with Local to the node's own.",
+        source="KEP-2086 (Kubernetes 1.22)",
+        losing="Run an endpoint on every node that calls (a DaemonSet), or calls are dropped.",
+        winning="Expect calls to cross nodes.",
+    ),
+    Deviation(
+        trait=Trait.IGNORES_HINTS,
+        sentence="{having} does not look at hints of endpoints and uses all of them; {lacking} "
+        "keeps calls to the endpoints that are meant for the node's zone.",
+        source="KEP-2433 (Kubernetes 1.24)",
+        losing="See to it that each zone has endpoints for its callers.",
+        winning="Expect calls to cross zones.",
+    ),
+    Deviation(
+        trait=Trait.IGNORES_TERMINATING,
+        sentence="{having} never uses endpoints that terminate; {lacking} does while no other is "
+        "ready.",
+        source="KEP-1669 (Kubernetes 1.26)",
+        losing="Nothing: calls that were refused while a rollout went on are answered.",
+        winning="Roll out so that some endpoint is always ready.",
+    ),
+    Deviation(
+        trait=Trait.IGNORES_IP_MODE,
+        sentence="{having} does not know ipMode and serves every address of a load balancer on "
+        "the nodes; {lacking} leaves those with Proxy to the load balancer.",
+        source="KEP-1860 (Kubernetes 1.30)",
+        losing="Make sure that nodes and pods reach the load balancer.",
+        winning="What the load balancer adds, such as the PROXY protocol, is missing for callers "
+        "in the cluster.",
+    ),
 )
 """Those that flows show."""
 UNSEEN: Final = (
@@ -228,6 +279,19 @@ UNSEEN: Final = (
         source="pkg/proxy/ipvs/README.md (kube-ipvs0)",
         losing="Let health checks that ping an address of a Service connect to its port instead.",
         winning="Take no answer to a ping for a sign that a Service works.",
+    ),
+    Deviation(
+        trait=Trait.FORWARDS_INVALID,
+        sentence="An answer outside of its connection's window is no part of it for conntrack. "
+        "{having} lets it pass with the pod's own address, and the caller resets the connection; "
+        "under {lacking} the connection goes on.",
+        source=f"{MIGRATION} (conntrack bug workarounds); "
+        "https://github.com/kubernetes/kubernetes/issues/74839; "
+        "pkg/proxy/iptables/proxier.go, syncProxyRules (ctstate INVALID)",
+        losing="Nothing. What kube-proxy drops, its metric "
+        "iptables_ct_state_invalid_dropped_packets_total counts.",
+        winning="Look at kube-proxy's metric iptables_ct_state_invalid_dropped_packets_total: if "
+        "it grows, set conntrack.tcpBeLiberal: true.",
     ),
     Deviation(
         trait=Trait.SCHEDULES,

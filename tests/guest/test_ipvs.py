@@ -9,9 +9,14 @@ import pytest
 from labkit.errors import MissingFeature
 from labkit.kernel.features import require
 from labkit.kernel.netns import Edge
-from tests.guest.guests import run_labkit
+from tests.guest.guests import ROOT, run_labkit
 
-FILES = ("tests/lab/test_dataplane_ipvs.py", "tests/lab/test_truth.py", "tests/lab/test_changes.py")
+FILES = (
+    "tests/lab/test_dataplane_ipvs.py",
+    "tests/lab/test_truth.py",
+    "tests/lab/test_masquerade_table.py",
+    *(str(path) for path in sorted((ROOT / "tests" / "lab").glob("test_changes*.py"))),
+)
 
 
 @pytest.mark.needs_uml

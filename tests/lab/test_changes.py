@@ -10,47 +10,7 @@ from collections.abc import Mapping
 import pytest
 
 import labkit
-from labkit.pytest_plugin import LabFactory
-
-NODES = 2
-PORT = {"port": 80, "nodePort": 30080}
-LOCAL = "Local"
-
-
-@pytest.fixture(
-    params=["iptables", "nftables", pytest.param("ipvs", marks=pytest.mark.labkit_needs("ip_vs"))]
-)
-def cluster(lab: LabFactory, request: pytest.FixtureRequest) -> labkit.Lab:
-    """Return two nodes and a client, with web-1 on node1, under one data plane after the other."""
-    running = lab(nodes=NODES, dataplane=request.param)
-    pod(running, "web-1", "node1")
-    return running
-
-
-def pod(
-    cluster: labkit.Lab,
-    name: str,
-    node: str,
-    annotations: Mapping[str, str] | None = None,
-    protocol: str = "TCP",
-) -> None:
-    """Add a pod that serves port 80."""
-    container = {
-        "name": "web",
-        "image": "nginx",
-        "ports": [{"containerPort": 80, "protocol": protocol}],
-    }
-    metadata = {"name": name, "labels": {"app": "web"}, "annotations": annotations or {}}
-    spec = {"nodeName": node, "containers": [container]}
-    cluster.add([{"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}])
-
-
-def service(cluster: labkit.Lab, name: str = "web", **spec: object) -> None:
-    """Add or replace a Service of the pods, with a NodePort unless it says otherwise."""
-    given = {"type": "NodePort", "ports": [PORT], **spec}
-    ports = given.pop("ports")
-    assert isinstance(ports, list)
-    cluster.add_service(name, selector={"app": "web"}, ports=ports, **given)
+from tests.lab.changing import CLUSTER_IP, LOAD_BALANCER_IP, LOCAL, PORT, UNREADY, pod, service
 
 
 def test_services_come_and_go_while_others_keep_working(cluster: labkit.Lab) -> None:
@@ -87,6 +47,17 @@ def test_a_service_whose_pods_are_all_gone_refuses_everybody(cluster: labkit.Lab
     assert cluster.probe("client", to="node2:30080").outcome == "refused"
 
 
+def test_evicted_pods_are_no_endpoints(cluster: labkit.Lab) -> None:
+    """A pod that was evicted stays there, in phase Failed (kubernetes#109414)."""
+    service(cluster)
+    assert cluster.probe("client", to="node2:30080").outcome == "connected"
+
+    pod(cluster, "web-1", "node1", phase="Failed")
+
+    assert cluster.probe("node1", to="web:80").outcome == "refused"
+    assert cluster.probe("client", to="node2:30080").outcome == "refused"
+
+
 def test_the_type_of_a_service_can_change_and_change_back(cluster: labkit.Lab) -> None:
     for _ in range(2):
         service(cluster, type="ClusterIP", ports=[80])
@@ -98,6 +69,87 @@ def test_the_type_of_a_service_can_change_and_change_back(cluster: labkit.Lab) -
 
         service(cluster, type="LoadBalancer")
         assert cluster.probe("client", to="node2:30080").backends.keys() == {"web-1"}
+
+
+@pytest.mark.parametrize("kind", ["ClusterIP", "NodePort"])
+def test_a_service_becomes_an_external_name_and_a_service_again(
+    cluster: labkit.Lab, kind: str
+) -> None:
+    served = f"{CLUSTER_IP}:80"
+    ports = [{"port": 80, **({"nodePort": 30080} if kind == "NodePort" else {})}]
+    for _ in range(2):
+        service(cluster, type=kind, clusterIP=CLUSTER_IP, ports=ports)
+        assert cluster.probe("node2", to=served).backends.keys() == {"web-1"}
+        node_port = cluster.probe("client", to="node2:30080").outcome
+        assert node_port == ("connected" if kind == "NodePort" else "refused")
+
+        service(cluster, type="ExternalName", externalName="example.org", ports=[80])
+        assert cluster.probe("node2", to=served).outcome == "timeout"
+        assert cluster.probe("client", to="node2:30080").outcome == "refused"
+
+
+@pytest.mark.parametrize("protocol", ["TCP", "UDP"])
+def test_type_and_ports_change_step_by_step(cluster: labkit.Lab, protocol: str) -> None:
+    """Cases of loadbalancer.go: change the type and ports of a TCP service, of a UDP service."""
+
+    def becomes(type_: str, port: int = 80, node_port: int | None = None) -> None:
+        numbers = {"port": port} | ({"nodePort": node_port} if node_port else {})
+        ports = [{"protocol": protocol, "targetPort": 80, **numbers}]
+        service(cluster, type=type_, clusterIP=CLUSTER_IP, ports=ports)
+
+    def outcome(to: str) -> str:
+        return cluster.probe("client", to=to, protocol=protocol, attempts=3).outcome
+
+    pod(cluster, "web-1", "node1", protocol=protocol)
+    becomes("ClusterIP")
+    assert outcome(f"{CLUSTER_IP}:80") == "connected"
+    becomes("NodePort", node_port=30080)
+    assert outcome("node2:30080") == "connected"
+    becomes("LoadBalancer", node_port=30080)
+    assert outcome("node2:30080") == outcome(f"{LOAD_BALANCER_IP}:80") == "connected"
+    becomes("LoadBalancer", node_port=30090)
+    assert outcome("node2:30080") == "refused"
+    assert outcome("node2:30090") == outcome(f"{LOAD_BALANCER_IP}:80") == "connected"
+    becomes("LoadBalancer", port=81, node_port=30090)
+    assert outcome("node2:30090") == outcome(f"{LOAD_BALANCER_IP}:81") == "connected"
+    assert outcome(f"{LOAD_BALANCER_IP}:80") != "connected"
+
+    cluster.remove("Pod", "web-1")
+    assert outcome("node2:30090") == outcome(f"{LOAD_BALANCER_IP}:81") == "refused"
+    pod(cluster, "web-1", "node1", protocol=protocol)
+    assert outcome("node2:30090") == outcome(f"{LOAD_BALANCER_IP}:81") == "connected"
+
+    becomes("ClusterIP", port=81)
+    assert outcome(f"{CLUSTER_IP}:81") == "connected"
+    assert outcome("node2:30090") == "refused"
+    assert outcome(f"{LOAD_BALANCER_IP}:81") != "connected"
+
+
+def test_a_load_balancer_without_node_port_gets_one(cluster: labkit.Lab) -> None:
+    def node_port() -> int | None:
+        ((_service, port),) = cluster.cluster.service_ports()
+        return port.node_port
+
+    def balanced(*, allocate: bool) -> None:
+        service(cluster, type="LoadBalancer", ports=[80], allocateLoadBalancerNodePorts=allocate)
+
+    balanced(allocate=False)
+    assert node_port() is None
+    assert cluster.probe("client", to=f"{LOAD_BALANCER_IP}:80").backends.keys() == {"web-1"}
+
+    balanced(allocate=True)
+    assert cluster.probe("client", to=f"node2:{node_port()}").backends.keys() == {"web-1"}
+    assert cluster.probe("client", to=f"{LOAD_BALANCER_IP}:80").backends.keys() == {"web-1"}
+
+
+def test_a_named_target_port_is_each_pods_own(cluster: labkit.Lab) -> None:
+    pod(cluster, "web-1", "node1", ports=[{"name": "http", "containerPort": 80}])
+    service(cluster, ports=[{**PORT, "targetPort": "http"}])
+    pod(cluster, "web-2", "node2", ports=[{"name": "http", "containerPort": 8080}])
+    assert cluster.probe("client", to="node2:30080").backends.keys() == {"web-1", "web-2"}
+
+    pod(cluster, "web-1", "node1", ports=[{"name": "http", "containerPort": 8081}])
+    assert cluster.probe("client", to="node2:30080").backends.keys() == {"web-1", "web-2"}
 
 
 def test_a_node_port_that_changes_leaves_the_old_one(cluster: labkit.Lab) -> None:
@@ -144,7 +196,7 @@ def test_node_ports_that_collide_or_are_out_of_range_are_rejected(cluster: labki
 
 def test_unready_pods_are_served_only_with_publish_not_ready_addresses(cluster: labkit.Lab) -> None:
     service(cluster)
-    pod(cluster, "web-1", "node1", {"labkit.dev/ready": "false"})
+    pod(cluster, "web-1", "node1", UNREADY)
     assert cluster.probe("node2", to="web:80").outcome == "refused"
 
     service(cluster, publishNotReadyAddresses=True)

@@ -210,6 +210,18 @@ def test_a_pod_comes_and_goes_while_the_lab_runs(world: World) -> None:
             world.host("web-3")
 
 
+def test_a_bridge_keeps_its_mac_when_pods_come_and_go(plain: World) -> None:
+    """What pods know of their gateway stays true."""
+    node1 = plain.host("node1")
+    own = "0a:58:0a:f4:01:01"
+    assert link(node1, "cni0")["address"] == own
+    plain.add_pod(given.pod("web-3", given.NODE1, 3))
+    assert link(node1, "cni0")["address"] == own
+    plain.remove_pod("web-3")
+    plain.remove_pod("web-1")
+    assert link(node1, "cni0")["address"] == own
+
+
 def test_a_pod_at_the_address_of_one_that_is_gone_is_found_at_once(plain: World) -> None:
     last = given.NODE1.pod_cidr[3]
     for name in ("web-3", "web-4"):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from labkit.cluster.model import Cluster, Node
-from labkit.dataplane.base import Change, KeepsFlowsApart
+from labkit.dataplane.base import Change, KeepsFlowsApart, Renders
 from labkit.dataplane.conntrack import forget_stale_flows
 from labkit.dataplane.iptables.render import INVALID_COUNTER, render, render_cni_only
 from labkit.dataplane.iptables.service import LOCALHOST_COUNTER
@@ -30,7 +30,7 @@ LINE_NUMBER: Final = re.compile(r"line:? (\d+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IptablesPlane(KeepsFlowsApart):
+class IptablesPlane(KeepsFlowsApart, Renders):
     """kube-proxy's iptables mode."""
 
     name: str = "iptables"
@@ -80,7 +80,7 @@ class IptablesPlane(KeepsFlowsApart):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NoPlane(KeepsFlowsApart):
+class NoPlane(KeepsFlowsApart, Renders):
     """No data plane: nodes masquerade their pods, as the CNI does, and know no Services."""
 
     name: str = "none"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from labkit.cluster.model import Cluster, Node
-from labkit.dataplane.base import Change, KeepsFlowsApart
+from labkit.dataplane.base import Change, KeepsFlowsApart, Renders
 from labkit.dataplane.conntrack import forget_stale_flows
 from labkit.dataplane.iptables.apply import choose_backend, restore
 from labkit.dataplane.nftables.changes import replacement, transaction
@@ -28,7 +28,7 @@ BUSY: Final = "Device or resource busy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NftablesPlane(KeepsFlowsApart):
+class NftablesPlane(KeepsFlowsApart, Renders):
     """kube-proxy's nftables mode."""
 
     name: str = "nftables"

@@ -67,9 +67,15 @@ class DetectLocal(Own, frozen=True, kw_only=True):
     interface_name_prefix: str = ""
 
 
+ProxyMode = Literal["iptables", "ipvs", "nftables"]
+PROXY_MODES: Final = ("iptables", "ipvs", "nftables")
+
+
 class LabKubeProxy(Own, frozen=True, kw_only=True):
     """What a KubeProxyConfiguration would say, by its names."""
 
+    mode: ProxyMode = "iptables"
+    """Of the data plane ``kube-proxy`` alone: the others are a mode each."""
     cluster_cidr: Address | None = field(name="clusterCIDR", default=None)
     """None: the pod CIDR; empty text: no local-traffic detection."""
     detect_local_mode: Literal[
