@@ -53,21 +53,20 @@ def spread(
         _hand_over(work([items[place] for place in _places_of_this_part()]))
     where = _kernels_for(needs, kernel)
     lacking = [each for each in where if isinstance(each, MissingFeature)]
-    if lacking and (missing is None or len(lacking) == len(where)):
+    if lacking and (missing is None or len(lacking) == len(items)):
         raise lacking[0]
     kinds = {each for each in where if not isinstance(each, MissingFeature)}
-    if kernel_kind() == "host" and len(kinds) == 1 and not lacking:
-        (only,) = kinds
-        leave_to(only, outputs)
+    if kernel_kind() == "host" and not lacking and len(kinds) == 1:
+        leave_to(next(iter(kinds)), outputs)
     found: dict[int, R] = {}
     for kind in sorted(kinds):
         places = [place for place, chosen in enumerate(where) if chosen == kind]
         mine = [items[place] for place in places]
         done = work(mine) if kind == "host" else _part(kind, places)
         found.update(zip(places, done, strict=True))
-    for place, each in enumerate(where):
-        if isinstance(each, MissingFeature) and missing is not None:
-            found[place] = missing(items[place], each)
+    for place, chosen in enumerate(where):
+        if isinstance(chosen, MissingFeature) and missing is not None:
+            found[place] = missing(items[place], chosen)
     return [found[place] for place in range(len(items))]
 
 
@@ -87,12 +86,11 @@ def _kernels_for(needs: Sequence[Sequence[str]], kernel: str) -> list[Where | Mi
     from labkit.kernel.guest.choose import choose
 
     chosen: dict[frozenset[str], Where | MissingFeature] = {}
-    for needed in map(frozenset, needs):
-        if needed not in chosen:
-            try:
-                chosen[needed] = choose(kernel, needed)
-            except MissingFeature as missing:
-                chosen[needed] = missing
+    for each in dict.fromkeys(map(frozenset, needs)):
+        try:
+            chosen[each] = choose(kernel, each)
+        except MissingFeature as missing:
+            chosen[each] = missing
     return [chosen[frozenset(each)] for each in needs]
 
 

@@ -96,11 +96,10 @@ def everywhere(
 
     Raises:
         UsageError: a file of ``--rules`` cannot be read, or kube-proxy has no such mode.
-        MissingFeature: no kernel here has what is needed.
+        MissingFeature: no kernel here has what a data plane needs.
         LabError: a guest died.
     """
     from labkit.lab.dumps import needs_of
-    from labkit.lab.needs import features_of
 
     def here(mine: Sequence[Request]) -> Sequence[R]:
         end_at_once_on_interrupt()
@@ -110,7 +109,7 @@ def everywhere(
     also = needs_of(dict(options.rules))
     return spread(
         requests,
-        [(*each.needs, *features_of(each.scenario), *also) for each in requests],
+        [(*request.needs, *also) for request in requests],
         here,
         kernel=options.kernel,
         outputs=options.outputs,

@@ -16,6 +16,7 @@ from labkit.dataplane.iptables.apply import Backend
 from labkit.errors import LabkitError, UsageError
 from labkit.kernel.guest.exchange import kernel_kind
 from labkit.lab.lab import Lab
+from labkit.lab.needs import features_of
 from labkit.lab.real_kube_proxy import mode_of
 from labkit.manifest.kinds import Scenario
 from labkit.probe.table import FlowTable, Kernel
@@ -49,12 +50,13 @@ class Request:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Features that the data plane needs of the kernel, by their names.
+        """Features that data plane and scenario need of the kernel, by their names.
 
         Raises:
             UsageError: kube-proxy has no such mode.
         """
-        return needs_of(self.plane, proxy_mode=mode_of(self.scenario, self.proxy_mode))
+        plane = needs_of(self.plane, proxy_mode=mode_of(self.scenario, self.proxy_mode))
+        return (*plane, *features_of(self.scenario))
 
 
 def scenario_files(paths: Iterable[Path]) -> list[Path]:

@@ -12,7 +12,7 @@ from labkit.dataplane.iptables.render import render_cni_only
 from labkit.dataplane.kube_proxy import kubelet
 from labkit.dataplane.kube_proxy.lookout import Lookout, lookout
 from labkit.dataplane.kube_proxy.marker import ADDRESS
-from labkit.dataplane.nftables.render import cni_tables
+from labkit.dataplane.nftables.render import cni_tables, host_port_rules
 from labkit.dataplane.nftables.rules import NftRuleset
 from labkit.kernel.daemon import Daemon
 from labkit.kernel.netns import Namespace
@@ -53,12 +53,12 @@ def prepare(
         CommandError: a tool refused its part.
         KernelError: the kernel lacks a scheduler of IPVS.
     """
-    if mode == "nftables":
-        text = NftRuleset(cni_tables(cluster)).text()
-        namespace.execute(["nft", "-f", "-"], stdin=text)
-        return
-    restore = f"iptables-{backend}-restore"
     node = cluster.node_by_name[namespace.name]
+    restore = f"iptables-{backend}-restore"
+    if mode == "nftables":
+        namespace.execute(["nft", "-f", "-"], stdin=NftRuleset(cni_tables(cluster)).nft_text())
+        namespace.execute([restore], stdin=host_port_rules(cluster, node).text())
+        return
     namespace.execute([restore], stdin=render_cni_only(cluster, node).text())
     if release <= kubelet.LAST:
         namespace.execute([restore, "--noflush"], stdin=kubelet.RULES)

@@ -53,10 +53,10 @@ def render(cluster: Cluster, node: Node) -> NftRuleset:
         collections={each.name: each for each in sets},
         chains={each.name: each for each in chains},
     )
-    return NftRuleset((table, *cni_tables(cluster)), _host_ports(cluster, node))
+    return NftRuleset((table, *cni_tables(cluster)), host_port_rules(cluster, node))
 
 
-def _host_ports(cluster: Cluster, node: Node) -> Ruleset:
+def host_port_rules(cluster: Cluster, node: Node) -> Ruleset:
     """The port mapper's rules, where there are host ports: it uses iptables wherever it can."""
     chains = cni.nat_chains(cluster, node, {})
     return Ruleset((iptables_table("nat", chains),) if chains else ())
