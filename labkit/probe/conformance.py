@@ -67,12 +67,12 @@ class ScenarioConformance:
     @property
     def failed_checks(self) -> Sequence[CheckResult]:
         """Checks that failed, but for those whose every flow deviates as it is known to."""
-        return [each for each in self.result.checks if not each.passed and not _is_known(each)]
+        return [each for each in self.result.checks if not each.passed and not is_known(each)]
 
     @property
     def deviating_checks(self) -> Sequence[CheckResult]:
         """Checks that failed as they must: they ask for what this data plane is known not to do."""
-        return [each for each in self.result.checks if not each.passed and _is_known(each)]
+        return [each for each in self.result.checks if not each.passed and is_known(each)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +147,7 @@ def sentence_of(found: Conformance, deviation: Deviation) -> str:
     return deviation.sentence.format(having=having, lacking=lacking)
 
 
-def _is_known(check: CheckResult) -> bool:
-    """Whether the model foresaw every flow of a Check, as it is."""
+def is_known(check: CheckResult) -> bool:
+    """Whether the model foresaw every flow of a Check as it was seen."""
     rows = [context.row for context in check.contexts]
     return bool(rows) and all(row is not None and row.agrees is True for row in rows)

@@ -152,6 +152,8 @@ def test_an_error_in_a_process_arrives_as_it_is() -> None:
 
 
 def test_a_process_that_is_killed_is_an_error() -> None:
+    assert multiprocessing.active_children() == []
+
     def kill_one() -> None:
         until(lambda: bool(multiprocessing.active_children()))
         os.kill(multiprocessing.active_children()[0].pid or 0, signal.SIGKILL)

@@ -14,9 +14,10 @@ import pytest
 
 from labkit.cluster.model import Cluster, Protocol
 from labkit.dataplane.kube_proxy.program import find
-from labkit.errors import UsageError
+from labkit.errors import MissingFeature, UsageError
 from labkit.lab.targets import flow_to
 from labkit.probe.compare import question
+from labkit.probe.conformance import is_known
 from labkit.pytest_plugin import LabFactory
 from labkit.semantics.predict import predict
 from labkit.semantics.traits import TRAITS, Trait, traits_of
@@ -46,7 +47,7 @@ DEVIATES: Final[Mapping[tuple[str, str], Trait]] = {
     ("topology-hints", "zone a keeps to its own"): Trait.IGNORES_HINTS,
     ("topology-hints", "zone b keeps to its own"): Trait.IGNORES_HINTS,
 }
-"""Checks that fail under a kube-proxy that has a trait."""
+"""Checks that must fail under a kube-proxy that has a trait; others may, if the model says so."""
 NEEDS: Final[Mapping[str, str]] = {
     "nodeport-localhost-off": "iptables-localhost-nodeports",
     "nodeport-without-snat": "none leaves rules out",
@@ -66,12 +67,16 @@ def test_every_check_ends_as_its_version_is_known_to(path: Path, lab: LabFactory
     running = lab(path, dataplane="kube-proxy", kube_proxy=program)
     own = traits_of("kube-proxy", running.cluster.real_kube_proxy)
 
-    failed = {result.name for result in running.check() if not result.passed}
+    try:
+        failed = [result for result in running.check() if not result.passed]
+    except MissingFeature as missing:
+        pytest.skip(str(missing))
 
-    expected = {
+    assert [result.name for result in failed if not is_known(result)] == []
+    must_fail = {
         name for (stem, name), trait in DEVIATES.items() if stem == path.stem and trait in own
     }
-    assert failed == expected
+    assert must_fail <= {result.name for result in failed}
 
 
 @pytest.mark.timeout(60)
