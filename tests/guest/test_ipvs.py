@@ -14,6 +14,7 @@ from tests.guest.guests import ROOT, run_labkit
 FILES = {
     "rules": ("test_dataplane_ipvs.py", "test_truth.py", "test_masquerade_table.py"),
     "scenarios": ("test_scenarios_as_specified.py",),
+    "fuzz": ("test_fuzz.py", "test_fuzz_ipvs_mistakes.py"),
     "changes": sorted(path.name for path in (ROOT / "tests" / "lab").glob("test_changes*.py")),
 }
 """Of tests/lab; each part has a guest, and its time, of its own."""
