@@ -60,8 +60,7 @@ _OUTCOMES: Final[Mapping[int, Outcome]] = {
     errno.ENONET: Outcome.UNREACHABLE,  # ICMP host isolated
     errno.ENOPROTOOPT: Outcome.REFUSED,  # ICMP protocol unreachable
     errno.ETIMEDOUT: Outcome.TIMED_OUT,
-    # A DROP in the source's own output: sendto(2) of a datagram is told of it, a SYN is not.
-    errno.EPERM: Outcome.TIMED_OUT,
+    errno.EPERM: Outcome.TIMED_OUT,  # connect(2): "because of a local firewall rule"
     errno.EINVAL: Outcome.TIMED_OUT,  # a blackhole route: silence, but for local senders
 }
 """What an error of connect, send or recv means."""
@@ -200,6 +199,10 @@ class Probe:
             self._sock.send(request)
         except BlockingIOError:
             return False
+        except PermissionError:
+            # The source's own output took the datagram. If that was a REJECT, an ICMP error is on
+            # its way to this socket; if it was a DROP, nothing is.
+            pass
         self._sent = True
         return True
 
