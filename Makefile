@@ -1,19 +1,23 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types layers unit fix bench lock
+.PHONY: help setup kube-proxy demo test check format lint types layers unit fix bench lock
 
 BIN := .venv/bin
 PYTEST_ARGS ?=
 
 help:  ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 17
 
 setup:  ## install what is missing: Debian packages (root), .venv from requirements.lock
 	@scripts/setup
+
+kube-proxy:  ## build the real kube-proxy that tests run, from Debian's sources; print its path
+	@scripts/kube-proxy
 
 demo: setup  ## build every scenario, check it, print the report
 	@$(BIN)/labkit run scenarios/
 
 test: setup  ## every test; PYTEST_ARGS="-k nodeport" for some
+	@scripts/kube-proxy --once >/dev/null || :
 	@$(BIN)/pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 check: format lint types layers unit  ## the fast loop, these five; make -k check goes on after a failure

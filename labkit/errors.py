@@ -13,7 +13,7 @@ The command's exit status follows the tree: `exit_status` of each class.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -24,6 +24,20 @@ class LabkitError(Exception):
     """Root of the tree: catch this to catch everything that labkit raises on purpose."""
 
     exit_status: ClassVar[int] = 2
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Cross from one process to another with everything that it carries."""
+        return _again, (type(self), self.args, self.__dict__)
+
+
+def _again(
+    kind: type[LabkitError], args: tuple[object, ...], carried: Mapping[str, object]
+) -> LabkitError:
+    """Make an error once more, whatever its constructor asks for."""
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(carried)
+    return error
 
 
 class ManifestError(LabkitError):

@@ -31,6 +31,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--labkit-dataplane", metavar="NAME", help="data plane instead of the Lab's own"
     )
+    group.addoption(
+        "--labkit-kube-proxy",
+        metavar="PATH",
+        help="the real kube-proxy of the data plane kube-proxy, instead of the one on PATH",
+    )
+    group.addoption(
+        "--labkit-proxy-mode", metavar="MODE", help="its mode, instead of the Lab's own"
+    )
     group.addoption("--labkit-seed", type=int, default=0, metavar="N", help="order of the probes")
     group.addoption(
         "--labkit-require",
@@ -80,7 +88,7 @@ def _tried(name: str) -> Feature:
         return feature(edge, name)
 
 
-def _need(item: pytest.Item, name: str) -> None:
+def _need(item: pytest.Item | pytest.Collector, name: str) -> None:
     found = _tried(name)
     if found.available:
         return
@@ -94,21 +102,26 @@ class ScenarioFile(pytest.File):
     """A scenario file. Its lab is built before its first Check and closed after its last."""
 
     _lab: Lab | None = None
+    _needs: frozenset[str] = frozenset()
 
     def collect(self) -> Iterator[CheckItem]:
         """Each Check is a test."""
         from labkit.errors import LabkitError
+        from labkit.lab.needs import features_of
         from labkit.manifest.load import load
 
         try:
             scenario = load(self.path)
         except LabkitError as error:
             raise self.CollectError(str(error)) from error
+        self._needs = features_of(scenario)
         for check in scenario.checks:
             yield CheckItem.from_parent(self, name=check.name, check=check)
 
     def setup(self) -> None:
         """Build the lab; a machine that cannot is a skip, with what it lacks."""
+        for name in sorted(self._needs):
+            _need(self, name)
         self._lab = _enter(self.config, self.path)
 
     def teardown(self) -> None:
@@ -207,6 +220,8 @@ def _enter(config: pytest.Config, source: Source | None, **options: object) -> L
     if isinstance(source, str | Path) and not Path(source).exists():
         source = config.rootpath / source
     options.setdefault("dataplane", config.getoption("--labkit-dataplane"))
+    options.setdefault("kube_proxy", config.getoption("--labkit-kube-proxy"))
+    options.setdefault("proxy_mode", config.getoption("--labkit-proxy-mode"))
     options.setdefault("seed", config.getoption("--labkit-seed"))
     try:
         return Lab(source, **options).__enter__()  # type: ignore[arg-type]  # passed on as given

@@ -10,9 +10,11 @@ from typing import Final
 import click
 
 COMMANDS: Final = {
+    "conformance": "how far a kube-proxy keeps to the specification",
     "diff": "what changes for Services under another data plane",
     "doctor": "what this kernel and machine can do",
     "explain": "what the specification says of one flow, and why; no root needed",
+    "fuzz": "random clusters against the specification",
     "matrix": "the whole flow table of a scenario",
     "rules": "the rules of each node as text; no root needed",
     "run": "build each scenario, check it, report, gone",

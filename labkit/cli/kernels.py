@@ -6,11 +6,12 @@ import os
 import pickle
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
 from labkit.cli.options import Output
+from labkit.errors import MissingFeature
 from labkit.kernel.guest.exchange import Kind, Where, kernel_kind
 
 T = TypeVar("T")
@@ -18,18 +19,18 @@ R = TypeVar("R")
 
 PART: Final = "LABKIT_GUEST_PART"
 """Names the file that a guest is to put its part of the results into, in the environment."""
-PLANES: Final = "LABKIT_GUEST_PLANES"
-"""The data planes that this part is about."""
+PLACES: Final = "LABKIT_GUEST_PLACES"
+"""Which of the command's items this part is about, counted from 0."""
 
 
 def spread(
     items: Sequence[T],
-    plane_of: Callable[[T], str],
+    needs: Sequence[Sequence[str]],
     work: Callable[[Sequence[T]], Sequence[R]],
     *,
     kernel: str,
     outputs: Iterable[Output],
-    also: Iterable[str] = (),
+    missing: Callable[[T, MissingFeature], R] | None = None,
 ) -> list[R]:
     """Return the results of ``work`` on every item, in their order, wherever it is done.
 
@@ -38,29 +39,34 @@ def spread(
 
     Args:
         items: what to do.
-        plane_of: the data plane that an item needs.
+        needs: the features that each item needs of the kernel.
         work: does items on this kernel and returns a result for each.
         kernel: the option's value.
         outputs: where the report goes.
-        also: features that every item needs.
+        missing: the result of an item for which there is no kernel, if others can be done.
 
     Raises:
-        MissingFeature: no kernel here has what a data plane needs.
+        MissingFeature: no kernel here has what the items need, or one of them without ``missing``.
         LabError: a guest died.
     """
     if PART in os.environ:
-        _hand_over(work([item for item in items if plane_of(item) in _planes_of_this_part()]))
-    where = kernels_for({plane_of(item) for item in items}, kernel, also)
-    if kernel_kind() == "host" and len(set(where.values())) == 1:
-        (only,) = set(where.values())
-        leave_to(only, outputs)
+        _hand_over(work([items[place] for place in _places_of_this_part()]))
+    where = _kernels_for(needs, kernel)
+    lacking = [each for each in where if isinstance(each, MissingFeature)]
+    if lacking and (missing is None or len(lacking) == len(items)):
+        raise lacking[0]
+    kinds = {each for each in where if not isinstance(each, MissingFeature)}
+    if kernel_kind() == "host" and not lacking and len(kinds) == 1:
+        leave_to(next(iter(kinds)), outputs)
     found: dict[int, R] = {}
-    for kind in sorted(set(where.values())):
-        places = [place for place, item in enumerate(items) if where[plane_of(item)] == kind]
+    for kind in sorted(kinds):
+        places = [place for place, chosen in enumerate(where) if chosen == kind]
         mine = [items[place] for place in places]
-        planes = {plane_of(item) for item in mine}
-        done = work(mine) if kind == "host" else _part(kind, planes)
+        done = work(mine) if kind == "host" else _part(kind, places)
         found.update(zip(places, done, strict=True))
+    for place, chosen in enumerate(where):
+        if isinstance(chosen, MissingFeature) and missing is not None:
+            found[place] = missing(items[place], chosen)
     return [found[place] for place in range(len(items))]
 
 
@@ -75,22 +81,21 @@ def leave_to(kind: Where, outputs: Iterable[Output]) -> None:
     sys.exit(run_in_guest(machine(kind), ["labkit", *sys.argv[1:]], results=files))
 
 
-def kernels_for(
-    planes: Iterable[str], kernel: str, also: Iterable[str] = ()
-) -> Mapping[str, Where]:
-    """Return the kernel for each data plane.
-
-    Raises:
-        MissingFeature: there is none.
-    """
-    from labkit.dataplane import data_plane
+def _kernels_for(needs: Sequence[Sequence[str]], kernel: str) -> list[Where | MissingFeature]:
+    """Return the kernel for each item, or what no kernel here has."""
     from labkit.kernel.guest.choose import choose
 
-    return {plane: choose(kernel, (*data_plane(plane).needs, *also)) for plane in planes}
+    chosen: dict[frozenset[str], Where | MissingFeature] = {}
+    for each in dict.fromkeys(map(frozenset, needs)):
+        try:
+            chosen[each] = choose(kernel, each)
+        except MissingFeature as missing:
+            chosen[each] = missing
+    return [chosen[frozenset(each)] for each in needs]
 
 
-def _planes_of_this_part() -> Sequence[str]:
-    return os.environ[PLANES].split(",")
+def _places_of_this_part() -> Sequence[int]:
+    return [int(place) for place in os.environ[PLACES].split(",")]
 
 
 def _hand_over(results: Sequence[object]) -> None:
@@ -98,15 +103,15 @@ def _hand_over(results: Sequence[object]) -> None:
     sys.exit(0)
 
 
-def _part(kind: Kind, planes: Iterable[str]) -> Sequence[R]:
-    """Have a guest do the part of this command that is about ``planes``."""
+def _part(kind: Kind, places: Sequence[int]) -> Sequence[R]:
+    """Have a guest do these items of this command."""
     from labkit.kernel.guest.choose import machine
     from labkit.kernel.guest.exchange import place_inside
     from labkit.kernel.guest.launch import run_in_guest
 
     with tempfile.TemporaryDirectory(prefix="labkit-part-") as folder:
         part = Path(folder) / "part"
-        environment = {PART: place_inside(0), PLANES: ",".join(sorted(planes))}
+        environment = {PART: place_inside(0), PLACES: ",".join(map(str, places))}
         argv = ["labkit", *sys.argv[1:]]
         status = run_in_guest(machine(kind), argv, results=[part], environment=environment)
         if status:

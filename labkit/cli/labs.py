@@ -14,6 +14,7 @@ from labkit.cli.options import LabOptions, prepare
 from labkit.cli.progress import progress
 
 if TYPE_CHECKING:
+    from labkit.errors import MissingFeature
     from labkit.lab.runs import Request
     from labkit.manifest.kinds import Scenario
 
@@ -67,6 +68,8 @@ def requests_for(
             dataplane=plane,
             iptables=options.iptables,
             rules=dict(options.rules),
+            kube_proxy=options.kube_proxy,
+            proxy_mode=options.proxy_mode,
             sources=names or None,
             seed=options.seed,
             attempts=options.attempts,
@@ -80,11 +83,19 @@ def everywhere(
     requests: Sequence[Request],
     work: Callable[[Sequence[Request]], Sequence[R]],
     options: LabOptions,
+    *,
+    missing: Callable[[Request, MissingFeature], R] | None = None,
 ) -> list[R]:
     """Return the results of ``work`` on all requests, each on a kernel that has what it needs.
 
+    Args:
+        requests: what to do.
+        work: does it.
+        options: the command's.
+        missing: the result of a request for which no kernel here has what it needs.
+
     Raises:
-        UsageError: a file of ``--rules`` cannot be read.
+        UsageError: a file of ``--rules`` cannot be read, or kube-proxy has no such mode.
         MissingFeature: no kernel here has what a data plane needs.
         LabError: a guest died.
     """
@@ -95,13 +106,14 @@ def everywhere(
         with progress(f"{len(mine)} labs", quiet=options.quiet):
             return work(mine)
 
+    also = needs_of(dict(options.rules))
     return spread(
         requests,
-        lambda request: request.plane,
+        [(*request.needs, *also) for request in requests],
         here,
         kernel=options.kernel,
         outputs=options.outputs,
-        also=needs_of(dict(options.rules)),
+        missing=missing,
     )
 
 

@@ -23,7 +23,7 @@ def command(paths: tuple[Path, ...], sources: str | None, options: LabOptions) -
     labkit matrix scenarios/nodeport-local.yaml
     labkit matrix scenarios/nodeport-local.yaml --from client,node1 -o json
     """  # noqa: D301
-    planes = dataplanes(options.dataplane)
+    planes = dataplanes(options.dataplane, options.kube_proxy)
     requests = requests_for(load_scenarios(paths, options), planes, options, sources=sources)
     from labkit.lab.runs import probe_all
     from labkit.report import render_tables

@@ -13,7 +13,7 @@ from typing import Final, Literal, NamedTuple, TypeVar
 import click
 
 from labkit.errors import MissingFeature, UsageError
-from labkit.manifest.kinds import DATAPLANES
+from labkit.manifest.kinds import DATAPLANES, PROXY_MODES
 from labkit.report import FORMATS
 
 R = TypeVar("R")
@@ -119,6 +119,19 @@ rules_option = click.option(
     help="Give a node the rules of a real one, from a file that holds its iptables-save, nft list "
     "ruleset, or ipvsadm -Sn and ipset save; may be given more than once.",
 )
+kube_proxy_option = click.option(
+    "--kube-proxy",
+    "kube_proxy",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="The real kube-proxy to run in every node, instead of the one on PATH; without "
+    "--dataplane, that is then kube-proxy.",
+)
+proxy_mode_option = click.option(
+    "--proxy-mode",
+    type=click.Choice(PROXY_MODES),
+    help="Mode of the real kube-proxy, instead of the Lab's.",
+)
 only_services_option = click.option(
     "--only-services",
     is_flag=True,
@@ -153,6 +166,8 @@ class LabOptions:
     iptables: Literal["nft", "legacy"] | None
     kernel: str
     rules: tuple[tuple[str, Path], ...]
+    kube_proxy: Path | None
+    proxy_mode: str | None
     only_services: bool
     rootless: bool
     attempts: int | None
@@ -177,6 +192,8 @@ def lab_options(command: Callable[..., R]) -> Callable[..., R]:
         rootless_option,
         only_services_option,
         rules_option,
+        proxy_mode_option,
+        kube_proxy_option,
         kernel_option,
         iptables_option,
         dataplane_option,
@@ -186,16 +203,23 @@ def lab_options(command: Callable[..., R]) -> Callable[..., R]:
     return bundled
 
 
-def dataplanes(text: str | None) -> tuple[str | None, ...]:
-    """Read ``--dataplane``; a single None stands for the Lab's own."""
+def dataplanes(text: str | None, kube_proxy: Path | None = None) -> tuple[str | None, ...]:
+    """Read ``--dataplane``; a single None stands for the Lab's own.
+
+    Who names a kube-proxy and no data plane wants to see that kube-proxy.
+    """
     if text is None:
-        return (None,)
+        return (None,) if kube_proxy is None else ("kube-proxy",)
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     for name in names:
         if name not in DATAPLANES:
             raise UsageError(f"--dataplane {name!r} is none; there are: {', '.join(DATAPLANES)}")
     if not names:
         raise UsageError(f"--dataplane names none; there are: {', '.join(DATAPLANES)}")
+    if kube_proxy is not None and "kube-proxy" not in names:
+        raise UsageError(
+            f"--kube-proxy {kube_proxy} is not used under --dataplane {text}; add kube-proxy to it"
+        )
     return names
 
 

@@ -31,12 +31,12 @@ def command(paths: tuple[Path, ...], jobs: int, options: LabOptions) -> int:
     labkit run scenarios/
     labkit run scenarios/nodeport-local.yaml -o junit=report.xml -o table
     """  # noqa: D301
-    planes = dataplanes(options.dataplane)
+    planes = dataplanes(options.dataplane, options.kube_proxy)
     requests = requests_for(load_scenarios(paths, options), planes, options)
-    from labkit.lab.runs import exit_status, run_all
+    from labkit.lab.runs import exit_status, not_run, run_all
     from labkit.report import render_results
 
-    results = everywhere(requests, lambda mine: run_all(mine, jobs=jobs), options)
+    results = everywhere(requests, lambda mine: run_all(mine, jobs=jobs), options, missing=not_run)
     for result in results:
         tell_logs(result.scenario, result.logs, options)
     write(options.outputs, lambda fmt, paper: render_results(results, fmt, **paper._asdict()))

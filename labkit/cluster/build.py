@@ -14,7 +14,7 @@ from labkit.cluster.mapped import (
     outside_addresses,
     slices_by_service,
 )
-from labkit.cluster.model import Cluster, ObjectName, Pod, Service
+from labkit.cluster.model import Cluster, ObjectName, Pod, RealKubeProxy, Service
 from labkit.cluster.pods import build_pods
 from labkit.cluster.served import with_served_ports
 from labkit.cluster.services import build_services
@@ -22,7 +22,11 @@ from labkit.manifest import kinds
 
 
 def build_cluster(
-    scenario: kinds.Scenario, *, previous: Cluster | None = None, dataplane: str | None = None
+    scenario: kinds.Scenario,
+    *,
+    previous: Cluster | None = None,
+    dataplane: str | None = None,
+    real_kube_proxy: RealKubeProxy | None = None,
 ) -> Cluster:
     """Return the desired state that ``scenario`` describes.
 
@@ -30,6 +34,7 @@ def build_cluster(
         scenario: a validated scenario.
         previous: the state of a running lab; what it has allocated stays as it is.
         dataplane: overrides the Lab's.
+        real_kube_proxy: what serves it under the data plane ``kube-proxy``.
 
     Raises:
         UsageError: an address or port range of the Lab is too small for what it must hold.
@@ -67,6 +72,7 @@ def build_cluster(
         services=services,
         endpoints=build_endpoints(services, source),
         without=frozenset(lab.without),
+        real_kube_proxy=real_kube_proxy,
         mapped=mapped(scenario.displaced, Placed(nodes=nodes, pods=pods, services=services)),
     )
 

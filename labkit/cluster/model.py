@@ -139,6 +139,10 @@ class ContainerPort:
     port: int
     protocol: Protocol = Protocol.TCP
     name: str = ""
+    host_port: int | None = None
+    """A port of the node that leads here; None for none, and on the host network."""
+    host_ip: IPv4Address | None = None
+    """The one address of the node on which it does; None for every one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,6 +290,24 @@ class KubeProxy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RealKubeProxy:
+    """The program that serves a lab under the data plane ``kube-proxy``."""
+
+    version: str
+    """As it says it: ``v1.36.0``."""
+    mode: str
+
+    @property
+    def release(self) -> tuple[int, int]:
+        """Major and minor number of the version."""
+        major, minor, *_ = self.version.removeprefix("v").split(".")
+        return int(major), int(minor)
+
+    def __str__(self) -> str:
+        return f"kube-proxy {self.version}, {self.mode} mode"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Mapped:
     """An address or range of a real cluster, and the one that stands for it in the lab."""
 
@@ -316,6 +338,8 @@ class Cluster:
     endpoints: Mapping[ServicePortName, tuple[Endpoint, ...]] = field(default_factory=dict)
     without: frozenset[str] = frozenset()
     """Rules that a demonstration leaves out, by the names in the Lab's ``without``."""
+    real_kube_proxy: RealKubeProxy | None = None
+    """What serves it under the data plane ``kube-proxy``; None under the others."""
     mapped: tuple[Mapped, ...] = ()
     """Addresses of a dumped cluster that the lab cannot have as they are."""
 

@@ -156,7 +156,7 @@ def _pod(
         terminating=manifest.metadata.deletion_timestamp is not None,
         labels=manifest.metadata.labels,
         containers=tuple(
-            _container(container, runs=not manifest.status.phase)
+            _container(container, manifest.spec, runs=not manifest.status.phase)
             for container in manifest.spec.containers
         ),
     )
@@ -176,16 +176,22 @@ def is_ready(pod: kinds.Pod) -> bool:
     return all(container.ready for container in pod.status.container_statuses)
 
 
-def _container(spec: kinds.Container, *, runs: bool) -> Container:
+def _container(spec: kinds.Container, pod: kinds.PodSpec, *, runs: bool) -> Container:
     """A container; the command of a dumped pod is a program of its image, not of this machine."""
     return Container(
         name=spec.name,
         command=tuple([*spec.command, *spec.args] if spec.command and runs else ()),
         env={variable.name: variable.value for variable in spec.env},
-        ports=tuple(
-            ContainerPort(
-                port=port.container_port, protocol=Protocol(port.protocol), name=port.name
-            )
-            for port in spec.ports
-        ),
+        ports=tuple(_port(port, pod) for port in spec.ports),
+    )
+
+
+def _port(port: kinds.ContainerPort, pod: kinds.PodSpec) -> ContainerPort:
+    address = IPv4Address(port.host_ip) if port.host_ip else None
+    return ContainerPort(
+        port=port.container_port,
+        protocol=Protocol(port.protocol),
+        name=port.name,
+        host_port=(port.host_port or None) if not pod.host_network else None,
+        host_ip=None if address is None or address.is_unspecified else address,
     )

@@ -19,7 +19,7 @@ class Rules(Protocol):
         ...
 
 
-R = TypeVar("R", bound=Rules)
+R = TypeVar("R")
 
 
 class Change(NamedTuple, Generic[R]):
@@ -41,6 +41,11 @@ class Silent(NamedTuple):
 
 class DataPlane(Protocol[R]):
     """What turns Services into kernel state; ``R`` is what it renders for one node."""
+
+    @property
+    def answers_health_checks(self) -> bool:
+        """Whether it serves the health check ports of Services itself."""
+        ...
 
     @property
     def name(self) -> str:
@@ -116,6 +121,44 @@ class DataPlane(Protocol[R]):
             KernelError: the kernel refused.
         """
         ...
+
+    def text(self, namespace: Namespace, rules: R) -> str:
+        """What a node holds, as the kernel's own tools print it.
+
+        Raises:
+            LabError: it cannot be read.
+        """
+        ...
+
+    def logs(self) -> Mapping[str, str]:
+        """What its programs have printed so far, by what messages call them."""
+        ...
+
+    def close(self) -> None:
+        """End everything that it keeps running."""
+        ...
+
+
+class Renders:
+    """A data plane that is done once it has installed what it rendered: nothing of it runs."""
+
+    __slots__ = ()
+
+    @property
+    def answers_health_checks(self) -> bool:
+        """No."""
+        return False
+
+    def text(self, namespace: Namespace, rules: Rules) -> str:  # noqa: ARG002 - the interface's
+        """What was rendered."""
+        return rules.text()
+
+    def logs(self) -> Mapping[str, str]:
+        """Nothing: there is no program."""
+        return {}
+
+    def close(self) -> None:
+        """Nothing to end."""
 
 
 class KeepsFlowsApart:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-WORD: Final = re.compile(r'"([^"]*)"|(\S+)')
+WORD: Final = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)')
 FLAGS: Final = frozenset({"--rcheck", "--set", "--reap", "--rsource", "--random-fully"})
 """Options without a value."""
 TARGET_OPTIONS: Final = frozenset(

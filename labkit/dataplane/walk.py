@@ -288,6 +288,7 @@ TESTS: Final[Mapping[str, Callable[[str, _State], bool]]] = {
     "-p": lambda value, state: state.packet.protocol.lower() == value,
     "-i": _interface,
     "--dport": lambda value, state: state.dport == int(value),
+    "--dports": lambda value, state: str(state.dport) in value.split(","),
     "--ctstate": lambda value, state: not state.states.isdisjoint(value.split(",")),
     "--mark": _mark,
     # How long a source is remembered is the caller's choice: it says who is.

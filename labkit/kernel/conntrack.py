@@ -14,7 +14,14 @@ from ipaddress import IPv4Address
 from typing import Final
 
 from labkit.errors import KernelError
+from labkit.kernel import netfilter
+from labkit.kernel.netlink import ACK, REQUEST, Request
 from labkit.kernel.netns import Namespace
+
+SUBSYSTEM_CONNTRACK: Final = 1
+DELETE: Final = 2
+FLUSH: Final = SUBSYSTEM_CONNTRACK << 8 | DELETE
+"""Without a tuple it deletes every flow."""
 
 TUPLE: Final = re.compile(r"src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+)")
 """One direction of a flow, as conntrack(8) prints it."""
@@ -78,6 +85,15 @@ def forget_udp_flows(namespace: Namespace, flows: Collection[TrackedFlow]) -> No
     """
     if flows:
         namespace.run(lambda: _forget(namespace.name, flows))
+
+
+def forget_everything(namespace: Namespace) -> None:
+    """Delete every flow that the namespace knows, in one message.
+
+    Raises:
+        KernelError: the kernel refused.
+    """
+    netfilter.send(namespace, Request("forget all flows", FLUSH, REQUEST | ACK, netfilter.HEADER))
 
 
 # pyroute2's sockets belong to the thread that opens them: each is opened and closed inside one

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address
+from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
@@ -101,6 +102,17 @@ def _connection(row: Sequence[str]) -> Connection:
         real=IPv4Address(real),
         real_port=real_port,
     )
+
+
+def real_servers(namespace: Namespace, server: Server) -> int | None:
+    """Return how many real servers an IPv4 virtual server has; None if there is no such server."""
+    table = namespace.run(lambda: Path("/proc/thread-self/net/ip_vs").read_text())
+    protocol = next(name for name, number in PROTOCOLS.items() if number == server.protocol)
+    head = [protocol, f"{int(server.ip):08X}:{server.port:04X}"]
+    rows = iter(table.splitlines())
+    if not any(row.split()[:2] == head for row in rows):
+        return None
+    return sum(1 for _ in takewhile(lambda row: row.lstrip().startswith("->"), rows))
 
 
 def flush() -> Command:

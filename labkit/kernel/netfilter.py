@@ -1,4 +1,4 @@
-"""Questions to netfilter that need no library: can iptables-nft work, who has changed the rules.
+"""Requests to netfilter that need no library: can iptables-nft work, who has changed the rules.
 
 Source: linux/netfilter/nfnetlink.h, nf_tables.h, nf_tables_compat.h, nfnetlink_acct.h;
 linux/netfilter_ipv4/ip_tables.h.
@@ -47,7 +47,7 @@ def ensure_nfacct(namespace: Namespace, names: Sequence[str]) -> None:
         # Without NLM_F_EXCL the kernel still answers EBUSY for a counter that exists.
         request = Request(f"add nfacct counter {name}", kind, REQUEST | CREATE | ACK, body)
         try:
-            _send(namespace, request)
+            send(namespace, request)
         except KernelError as error:
             if error.errno not in (errno.EBUSY, errno.EEXIST):
                 raise
@@ -153,7 +153,13 @@ def _be32(kind: int, value: int) -> bytes:
     return netlink.attribute(kind, struct.pack("!i", value))
 
 
-def _send(namespace: Namespace, request: Request) -> None:
+def send(namespace: Namespace, request: Request) -> None:
+    """Send one request inside a namespace.
+
+    Raises:
+        KernelError: the kernel refused.
+    """
+
     def act() -> None:
         with netlink.open_netlink(NETLINK_NETFILTER) as sock:
             netlink.send(sock, [request], where=namespace.name)

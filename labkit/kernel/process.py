@@ -9,8 +9,10 @@ Source: setpriv(1), nsenter(1), unshare(1), prctl(2) PR_SET_PDEATHSIG, pid_names
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final
 
@@ -76,6 +78,32 @@ def start(
         )
     except FileNotFoundError as error:
         raise LabError(f"{error.filename} is missing; install util-linux") from error
+
+
+def ask(argv: Sequence[str], *, within_s: float) -> str | None:
+    """Run a program to its end, outside any lab, and return all that it printed, or None.
+
+    None is for one that does not end in time: it is killed, with what it has started.
+    """
+    try:
+        asked = subprocess.Popen(
+            watched(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            process_group=0,
+        )
+    except FileNotFoundError as error:
+        raise LabError(f"{error.filename} is missing; install util-linux") from error
+    try:
+        said, _ = asked.communicate(timeout=within_s)
+    except subprocess.TimeoutExpired:
+        return None
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(asked.pid, signal.SIGKILL)
+        asked.communicate()
+    return said.decode(errors="replace")
 
 
 def _directory() -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 from typing import Final
 
 FOR_ROOT: Final = ("/usr/local/sbin", "/usr/sbin", "/sbin")
@@ -21,3 +22,8 @@ def search_path() -> str:
 def which(name: str) -> str | None:
     """The full path of a program, or None."""
     return shutil.which(name, path=search_path())
+
+
+def can_execute(program: Path) -> bool:
+    """Whether this process may run a file."""
+    return os.access(program, os.X_OK)

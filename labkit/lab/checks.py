@@ -53,10 +53,16 @@ async def _run(
 
 
 async def _one(running: Running, located: LocatedCheck, attempts: int | None) -> CheckResult:
-    located = _under(located, running.cluster.dataplane)
+    located = _under(located, running.cluster)
     spec = located.check.spec
     names = [spec.from_] if isinstance(spec.from_, str) else spec.from_
-    flows = [resolve(running.cluster, name, spec.to, Protocol(spec.protocol)) for name in names]
+    flows = [
+        replace(
+            resolve(running.cluster, name, spec.to, Protocol(spec.protocol)),
+            request_bytes=spec.request_bytes or 0,
+        )
+        for name in names
+    ]
     began = time.monotonic()
     async with AsyncExitStack() as stack:
         captures = [
@@ -76,10 +82,15 @@ async def _one(running: Running, located: LocatedCheck, attempts: int | None) ->
     return judge(located, observations, contexts, elapsed_s=elapsed_s)
 
 
-def _under(located: LocatedCheck, dataplane: str) -> LocatedCheck:
-    """The same Check with what is expected under one data plane."""
-    check = located.check
-    return replace(located, check=structs.replace(check, spec=check.spec.under(dataplane)))
+def _under(located: LocatedCheck, cluster: Cluster) -> LocatedCheck:
+    """The same Check with what is expected under the data plane.
+
+    A real kube-proxy does what the data plane of its mode does, unless more is said of it.
+    """
+    real = cluster.real_kube_proxy
+    planes = (cluster.dataplane, real.mode) if real else (cluster.dataplane,)
+    spec = located.check.spec.under(*planes)
+    return replace(located, check=structs.replace(located.check, spec=spec))
 
 
 def _wants_capture(check: Check) -> bool:

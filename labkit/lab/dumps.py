@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from labkit.cluster.lookup import unknown
-from labkit.cluster.model import Cluster
+from labkit.cluster.model import Cluster, RealKubeProxy
 from labkit.dataplane.dump.apply import DumpPlane
 from labkit.dataplane.dump.parse import NodeDump, parse
 from labkit.errors import UsageError
@@ -15,9 +15,12 @@ from labkit.errors import UsageError
 RENDERED: Final = "labkit's, after kube-proxy 1.36"
 
 
-def rules_source(dataplane: str, dumps: Mapping[str, NodeDump]) -> str:
-    """Say where the nodes' rules come from: the renderer, or files of real nodes' rules."""
-    rendered = "none" if dataplane == "none" else RENDERED
+def rules_source(
+    dataplane: str, dumps: Mapping[str, NodeDump], real: RealKubeProxy | None = None
+) -> str:
+    """Say where the nodes' rules come from: the renderer, a real kube-proxy, or real nodes."""
+    made = f"the real {real}" if real else RENDERED
+    rendered = "none" if dataplane == "none" else made
     return "; ".join([rendered, *(f"{node}: {dump.file}" for node, dump in dumps.items())])
 
 

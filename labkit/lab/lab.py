@@ -19,6 +19,7 @@ from labkit.errors import CommandError, LabError, UsageError
 from labkit.lab import targets
 from labkit.lab.checks import run_checks
 from labkit.lab.dumps import read_dumps, rules_source
+from labkit.lab.real_kube_proxy import choose
 from labkit.lab.running import Running
 from labkit.lab.source import Source, lab_object, pod_object, scenario_of, service_object
 from labkit.lab.tables import table_of
@@ -91,6 +92,8 @@ class Lab:
         dataplane: str | None = None,
         iptables: Backend | None = None,
         rules: Mapping[str, str | Path] | None = None,
+        kube_proxy: str | Path | None = None,
+        proxy_mode: str | None = None,
         seed: int = 0,
         **spec: object,
     ) -> None:
@@ -105,13 +108,18 @@ class Lab:
             rules: files that hold what a real node's ``iptables-save``, ``nft list ruleset`` or
                 ``ipvsadm -Sn`` and ``ipset save`` printed, by the node that gets those rules
                 instead of rendered ones.
+            kube_proxy: the program that the data plane ``kube-proxy`` runs in every node; None for
+                the one on PATH.
+            proxy_mode: its mode, overrides the Lab's ``kubeProxy.mode``.
             seed: of the order of probes.
             **spec: more of the Lab's ``spec``, by its names (``network={...}``,
                 ``kubeProxy={...}``); only without ``source``.
 
         Raises:
             ManifestError: the description is wrong.
-            UsageError: a file of rules cannot be read, or its node does not exist.
+            UsageError: a file of rules cannot be read, or its node does not exist; or the program
+                is no kube-proxy.
+            MissingFeature: there is no such program.
         """
         if source is None:
             source = [lab_object("lab", nodes, clients, spec)]
@@ -121,13 +129,18 @@ class Lab:
         self._dataplane = dataplane
         self._iptables = iptables
         self._seed = seed
-        self._cluster = build_cluster(self.scenario, dataplane=dataplane)
+        self._kube_proxy = choose(self.scenario, dataplane, kube_proxy, proxy_mode)
+        self._cluster = self._built(self.scenario)
         self._dumps = read_dumps(rules or {}, self._cluster)
         self._running: Running | None = None
 
     def __enter__(self) -> Self:
         self._running = Running(
-            self._cluster, seed=self._seed, iptables=self._iptables, dumps=self._dumps
+            self._cluster,
+            seed=self._seed,
+            iptables=self._iptables,
+            dumps=self._dumps,
+            kube_proxy=self._kube_proxy,
         )
         return self
 
@@ -161,17 +174,21 @@ class Lab:
         return self._host("pod", name, self._cluster.pod_by_name)
 
     def rules(self, node: str) -> str:
-        """Return the rules of a node as labkit rendered them."""
+        """Return the rules of a node: as labkit rendered them, or as kube-proxy made them."""
         self.node(node)
-        return self._live.rules[node].text()
+        return self._live.rules(node)
 
     @property
     def rules_source(self) -> str:
         """Where the nodes' rules come from, in words."""
-        return rules_source(self._cluster.dataplane, self._dumps)
+        cluster = self._cluster
+        return rules_source(cluster.dataplane, self._dumps, cluster.real_kube_proxy)
 
     def logs(self) -> Mapping[str, str]:
-        """Return what the programs in pods have printed so far, by ``pod/container``."""
+        """Return what the programs in pods have printed so far, by ``pod/container``.
+
+        With a real kube-proxy also what that has, by ``node/kube-proxy``, and its Events.
+        """
         return self._live.logs()
 
     # --- what can be asked ---
@@ -341,10 +358,18 @@ class Lab:
         return self._running
 
     def _become(self, scenario: Scenario) -> None:
-        cluster = build_cluster(scenario, previous=self._cluster, dataplane=self._dataplane)
+        cluster = self._built(scenario, previous=self._cluster)
         if self._running is not None:
             self._running.change(cluster)
         self.scenario, self._cluster = scenario, cluster
+
+    def _built(self, scenario: Scenario, previous: Cluster | None = None) -> Cluster:
+        return build_cluster(
+            scenario,
+            previous=previous,
+            dataplane=self._dataplane,
+            real_kube_proxy=self._kube_proxy.identity if self._kube_proxy else None,
+        )
 
     def _flow(
         self, source: str, to: Target | str | Mapping[str, object], protocol: Protocol

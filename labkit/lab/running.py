@@ -9,9 +9,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from labkit.cluster.model import Cluster, Node, Pod
-from labkit.cluster.topology import health_checks
 from labkit.dataplane import data_plane
-from labkit.dataplane.base import DataPlane, Rules
+from labkit.dataplane.base import DataPlane
 from labkit.dataplane.dump.apply import DumpPlane
 from labkit.dataplane.dump.parse import NodeDump
 from labkit.dataplane.iptables.apply import Backend
@@ -23,8 +22,10 @@ from labkit.lab.dumps import rules_source
 from labkit.lab.installation import Installation
 from labkit.lab.loop import LoopThread
 from labkit.lab.programs import Program
+from labkit.lab.real_kube_proxy import Chosen
 from labkit.probe.engine import AsyncioEngine
 from labkit.probe.flow import Flow, Observation
+from labkit.probe.foreseen import Foreseen, Patience, observe_foreseen
 from labkit.probe.observe import observe
 from labkit.probe.responder import Responders
 from labkit.probe.second_look import SecondLook
@@ -40,7 +41,19 @@ class Running:
         seed: int,
         iptables: Backend | None = None,
         dumps: Mapping[str, NodeDump] | None = None,
+        kube_proxy: Chosen | None = None,
+        plane: DataPlane[Any] | None = None,
     ) -> None:
+        """Build a cluster.
+
+        Args:
+            cluster: what to build.
+            seed: of the order of probes.
+            iptables: which iptables to use; None for what the kernel has.
+            dumps: nodes that get the rules of real ones.
+            kube_proxy: the real one, for that data plane.
+            plane: the data plane of all others; None for the cluster's.
+        """
         self.cluster = cluster
         self._dumps = dumps or {}
         self._pods = {pod.name: pod for pod in cluster.pods}
@@ -57,7 +70,9 @@ class Running:
                 AsyncioEngine(seed=seed),
                 lambda silent: self._installation.confused(self.cluster, silent),
             )
-            plane = data_plane(cluster.dataplane, backend=iptables)
+            hosting = kube_proxy.hosting(self._loop) if kube_proxy else None
+            plane = plane or data_plane(cluster.dataplane, backend=iptables, hosting=hosting)
+            stack.callback(plane.close)
             own = {
                 node: DumpPlane(dump=dump, backend=iptables) for node, dump in self._dumps.items()
             }
@@ -108,6 +123,19 @@ class Running:
             self._become(before)
             raise
 
+    def serve(self, cluster: Cluster) -> None:
+        """Install the rules of another cluster on these hosts; what it lacks of them idles.
+
+        That costs the rules alone, where `change` also makes and ends pods.
+
+        Raises:
+            LabError: the rules were refused; the next ones are installed from nothing.
+        """
+        self.cluster = cluster
+        self._installation.prepare(cluster)
+        self._installation.install(cluster)
+        self._serve_health_checks()
+
     def _become(self, cluster: Cluster) -> None:
         wanted = {pod.name: pod for pod in cluster.pods}
         for name, pod in list(self._pods.items()):
@@ -134,6 +162,21 @@ class Running:
             rng=self._random,
         )
 
+    def observe_foreseen(
+        self, asked: Sequence[Foreseen], *, patience: Patience
+    ) -> list[Observation]:
+        """Probe flows until they have shown what was foreseen, or something else."""
+        return self._loop.run(
+            observe_foreseen(
+                self._engine,
+                self.cluster,
+                self.namespace,
+                asked,
+                rng=self._random,
+                patience=patience,
+            )
+        )
+
     @property
     def loop(self) -> LoopThread:
         """The loop that everything of this lab runs on."""
@@ -142,20 +185,17 @@ class Running:
     @property
     def rules_source(self) -> str:
         """Where the nodes' rules came from, in words."""
-        return rules_source(self.cluster.dataplane, self._dumps)
+        cluster = self.cluster
+        return rules_source(cluster.dataplane, self._dumps, cluster.real_kube_proxy)
 
-    @property
-    def rules(self) -> Mapping[str, Rules]:
-        """Each node's rules as they were rendered last."""
-        return self._installation.rules
+    def rules(self, node: str) -> str:
+        """A node's rules as text."""
+        return self._installation.text(node)
 
     def logs(self) -> Mapping[str, str]:
-        """What every program has printed so far, by ``pod/container``."""
-        return {
-            program.where: program.log()
-            for programs in self._programs.values()
-            for program in programs
-        }
+        """What every program has printed so far, by ``pod/container``, the data plane's too."""
+        programs = [each for programs in self._programs.values() for each in programs]
+        return {each.where: each.log() for each in programs} | dict(self._installation.logs())
 
     def _start(self, pods: Sequence[Pod]) -> None:
         """Give pods that are not there yet their namespaces, and all of them their servers."""
@@ -196,7 +236,7 @@ class Running:
 
     async def _health_checks(self, nodes: Sequence[Node]) -> None:
         for node in nodes:
-            checks = health_checks(self.cluster, node)
+            checks = self._installation.health_checks(self.cluster, node)
             await self._responders.set_health_checks(node.name, self.namespace(node.name), checks)
 
 

@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from labkit.cluster.mapped import in_words
+from labkit.dataplane import needs_of
 from labkit.dataplane.iptables.apply import Backend
 from labkit.errors import LabkitError, UsageError
 from labkit.kernel.guest.exchange import kernel_kind
 from labkit.lab.lab import Lab
+from labkit.lab.needs import features_of
+from labkit.lab.real_kube_proxy import mode_of
 from labkit.manifest.kinds import Scenario
 from labkit.probe.table import FlowTable, Kernel
 from labkit.probe.verdict import CheckResult, ScenarioResult
@@ -31,6 +34,10 @@ class Request:
     iptables: Backend | None = None
     rules: Mapping[str, Path] = field(default_factory=dict)
     """Files of real nodes' rules, by node."""
+    kube_proxy: Path | None = None
+    """The program that the data plane `kube-proxy` runs; None for the one on PATH."""
+    proxy_mode: str | None = None
+    """Its mode; None for the Lab's."""
     sources: Sequence[str] | None = None
     """Of a flow table, as `Lab.matrix` takes them."""
     seed: int = 0
@@ -40,6 +47,16 @@ class Request:
     def plane(self) -> str:
         """The data plane to run under."""
         return self.dataplane or self.scenario.lab.spec.dataplane
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Features that data plane and scenario need of the kernel, by their names.
+
+        Raises:
+            UsageError: kube-proxy has no such mode.
+        """
+        plane = needs_of(self.plane, proxy_mode=mode_of(self.scenario, self.proxy_mode))
+        return (*plane, *features_of(self.scenario))
 
 
 def scenario_files(paths: Iterable[Path]) -> list[Path]:
@@ -93,17 +110,24 @@ def probe(request: Request) -> Probed:
     Raises:
         LabkitError: the lab cannot be built or probed.
     """
-    with _lab(request) as lab:
+    with lab_of(request) as lab:
         table = lab.matrix(request.sources, attempts=request.attempts)
         return Probed(table, dict(lab.logs()))
 
 
-def _lab(request: Request) -> Lab:
+def lab_of(request: Request) -> Lab:
+    """Return the lab that a request describes; entering it builds it.
+
+    Raises:
+        LabkitError: it cannot be.
+    """
     return Lab(
         request.scenario,
         dataplane=request.dataplane,
         iptables=request.iptables,
         rules=request.rules,
+        kube_proxy=request.kube_proxy,
+        proxy_mode=request.proxy_mode,
         seed=request.seed,
     )
 
@@ -143,7 +167,7 @@ def run_one(request: Request) -> ScenarioResult:
         )
 
     try:
-        with _lab(request) as lab:
+        with lab_of(request) as lab:
             source, mapped = lab.rules_source, in_words(lab.cluster.mapped)
             if not scenario.checks:
                 table = lab.matrix(request.sources, attempts=request.attempts)
@@ -154,6 +178,19 @@ def run_one(request: Request) -> ScenarioResult:
             return result(checks=checks)
     except LabkitError as error:
         return result(error=error)
+
+
+def not_run(request: Request, error: LabkitError) -> ScenarioResult:
+    """The result of a request that cannot be run here."""
+    return ScenarioResult(
+        scenario=request.scenario.lab.metadata.name,
+        path=request.scenario.path,
+        dataplane=request.plane,
+        kernel=Kernel(kind=kernel_kind(), release=platform.release()),
+        description=request.scenario.description,
+        error=str(error),
+        error_status=error.exit_status,
+    )
 
 
 def exit_status(results: Sequence[ScenarioResult]) -> int:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import AddressValueError, IPv4Address
 from typing import NamedTuple
 
 import msgspec
 
 from labkit.cluster.lookup import host_names, own_node, unknown
-from labkit.cluster.model import Cluster, ObjectName, Pod, Protocol, Service, ServicePort
+from labkit.cluster.model import (
+    Cluster,
+    ObjectName,
+    Pod,
+    PodNetwork,
+    Protocol,
+    Service,
+    ServicePort,
+)
 from labkit.errors import UsageError
 from labkit.manifest import kinds
 from labkit.probe.flow import Flow, Via
@@ -95,28 +103,39 @@ def parse(cluster: Cluster, source: str, text: str, protocol: Protocol) -> Flow:
 def flow_to(
     cluster: Cluster, source: str, address: IPv4Address, dport: int, protocol: Protocol
 ) -> Flow:
-    """Return the flow to an address, with the Service that serves it if one does."""
-    served = serving(cluster, address, dport, protocol)
-    here = own_node(cluster, source) if address.is_loopback else None
-    node = here or next((n.name for n in cluster.nodes if n.address == address), None)
-    is_pod = any(pod.address == address for pod in cluster.pods if not pod.host_network)
-    return Flow(
+    """Return the flow to an address, with the Service that serves it or has the address."""
+    asked = Flow(
         source=source,
         address=address,
         dport=dport,
         protocol=protocol,
-        service=str(served.service.key) if served else "",
-        port=served.port.name if served else "",
-        via=served.via if served else (Via.POD_IP if is_pod else None),
-        node=node,
+        node=own_node(cluster, source) if address.is_loopback else node_at(cluster, address),
     )
+    if served := serving(cluster, address, dport, protocol):
+        key, port = str(served.service.key), served.port.name
+        return replace(asked, service=key, port=port, via=served.via)
+    for service in cluster.services:
+        for own, via in addresses(service):
+            if own == address:
+                return replace(asked, service=str(service.key), via=via)
+    is_pod = any(pod.address == address for pod in cluster.pods if not pod.host_network)
+    return replace(asked, via=Via.POD_IP) if is_pod else asked
+
+
+def node_at(cluster: Cluster, address: IPv4Address) -> str | None:
+    """The node that has an address, on the LAN or in the pod network; None if none has."""
+    overlay = cluster.network.pod_network is PodNetwork.VXLAN
+    for node in cluster.nodes:
+        if address in {node.address, node.bridge_ip, *([node.vxlan_ip] if overlay else [])}:
+            return node.name
+    return None
 
 
 def serving(
     cluster: Cluster, address: IPv4Address, dport: int, protocol: Protocol
 ) -> Served | None:
     """The Service port behind an address and port, or None."""
-    on_node = address.is_loopback or any(node.address == address for node in cluster.nodes)
+    on_node = address.is_loopback or node_at(cluster, address) is not None
     for service, port in cluster.service_ports():
         if port.protocol is not protocol:
             continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from labkit.manifest import kinds
 from labkit.manifest.addresses import ipv4
@@ -11,6 +11,7 @@ from labkit.manifest.loaded import Loaded
 from labkit.manifest.problems import Finding, Path, Problem
 from labkit.manifest.scope import Scope, key_of, lab_of, replicas
 
+ANY: Final = "0.0.0.0"  # noqa: S104 - a hostIP that is every address
 K = TypeVar("K")
 Claim = tuple[K, str, Loaded, Path]
 """What is claimed, the same in words, and who claims it where."""
@@ -23,9 +24,7 @@ def conflicts(objects: Sequence[Loaded], scope: Scope) -> Iterator[Problem]:
     yield from _twice(_pod_ips(objects), "give each pod its own, or leave it out")
     yield from _twice(_cluster_ips(objects), "give each Service its own, or leave it out")
     yield from _twice(_node_ports(objects), "give each its own, or leave it out")
-    yield from _twice(
-        _host_ports(objects, scope), "pods on the host network share the node's ports"
-    )
+    yield from _twice(_host_ports(objects, scope), "pods share their node's ports")
 
 
 def _twice(claims: Iterator[Claim[K]], remedy: str) -> Iterator[Problem]:
@@ -104,26 +103,50 @@ def _node_ports(objects: Sequence[Loaded]) -> Iterator[Claim[tuple[str, int]]]:
             yield ("TCP", health), words, loaded, ("spec", "healthCheckNodePort")
 
 
-def _host_ports(objects: Sequence[Loaded], scope: Scope) -> Iterator[Claim[tuple[str, str, int]]]:
-    """Ports of hostNetwork pods whose node is known, as the scheduler's NodePorts plugin counts."""
+class HostPort(NamedTuple):
+    """A port of a node, on one of its addresses or on every one."""
+
+    node: str
+    protocol: str
+    port: int
+    address: str = ""
+
+
+def _host_ports(objects: Sequence[Loaded], scope: Scope) -> Iterator[Claim[HostPort]]:
+    """Ports of nodes, as the scheduler's NodePorts plugin counts them.
+
+    The same port on two addresses is two ports, unless somebody has it on every address.
+    """
+    claims = tuple(_each_host_port(objects, scope))
+    everywhere = {what for what, _words, _loaded, _path in claims if not what.address}
+    for what, words, loaded, path in claims:
+        whole = what._replace(address="")
+        yield whole if whole in everywhere else what, words, loaded, path
+
+
+def _each_host_port(objects: Sequence[Loaded], scope: Scope) -> Iterator[Claim[HostPort]]:
+    """Every claim of a pod whose node is known."""
     only = scope.nodes[0] if len(scope.nodes) == 1 else None
     for loaded in objects:
         pod = loaded.value
-        if not isinstance(pod, kinds.Pod) or not pod.spec.host_network:
+        node = (pod.spec.node_name or only) if isinstance(pod, kinds.Pod) else None
+        if not isinstance(pod, kinds.Pod) or node is None:
             continue
-        node = pod.spec.node_name or only
-        for number, container in enumerate(pod.spec.containers if node else ()):
-            for protocol, port, index in _first_of_each(container):
+        field = "containerPort" if pod.spec.host_network else "hostPort"
+        for number, container in enumerate(pod.spec.containers):
+            for index, (port, address) in _first_of_each(container, pod.spec).items():
+                protocol = container.ports[index].protocol
                 words = f"port {port} {protocol} of node {node}"
-                path = ("spec", "containers", number, "ports", index, "containerPort")
-                yield (str(node), protocol, port), words, loaded, path
+                path = ("spec", "containers", number, "ports", index, field)
+                yield HostPort(node, protocol, port, address), words, loaded, path
 
 
-def _first_of_each(container: kinds.Container) -> Iterator[tuple[str, int, int]]:
-    """A container may declare one port under two names."""
-    seen: set[tuple[str, int]] = set()
+def _first_of_each(container: kinds.Container, pod: kinds.PodSpec) -> dict[int, tuple[int, str]]:
+    """Port and address by the index in ``ports``; one port may be declared under two names."""
+    found: dict[tuple[str, int, str], int] = {}
     for index, port in enumerate(container.ports):
-        found = (port.protocol, port.container_port)
-        if found not in seen:
-            seen.add(found)
-            yield (*found, index)
+        number = port.container_port if pod.host_network else port.host_port
+        address = "" if pod.host_network or port.host_ip in (None, ANY) else str(port.host_ip)
+        if number:
+            found.setdefault((port.protocol, number, address), index)
+    return {index: (number, address) for (_, number, address), index in found.items()}

@@ -1,4 +1,4 @@
-"""Objects of a cluster without what a lab does not have: IPv6, host ports, names of other nodes."""
+"""Objects of a cluster without what a lab does not have: IPv6, other nodes, ports twice."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from labkit.manifest.addresses import ipv4, ipv4_range
 from labkit.manifest.loaded import Loaded
 from labkit.manifest.scope import key_of
 
+ANY = "0.0.0.0"  # noqa: S104 - a hostIP that is every address
 IPV6 = "IPv6, which this version does not have"
 
 
@@ -49,7 +50,7 @@ class Plainer:
         if isinstance(value, kinds.Service):
             return with_value(loaded, self._service(value, key_of(loaded).shown))
         if isinstance(value, kinds.Pod):
-            change = self._on_host if value.spec.host_network else self._without_host_ports
+            change = self._on_host if value.spec.host_network else self._with_host_ports
             return with_value(loaded, _with_containers(value, change(value, key_of(loaded).shown)))
         if isinstance(value, kinds.EndpointSlice):
             return with_value(loaded, self._slice(value))
@@ -76,16 +77,24 @@ class Plainer:
         ]
         return replace(piece, endpoints=entries)
 
-    def _without_host_ports(
+    def _with_host_ports(
         self, pod: kinds.Pod, shown: str
     ) -> Callable[[kinds.ContainerPort], kinds.ContainerPort | None]:
-        for container in pod.spec.containers:
-            self.words += [
-                f"hostPort {port.host_port} of Pod {shown} (it needs a CNI port mapper)"
-                for port in container.ports
-                if port.host_port
-            ]
-        return lambda port: replace(port, host_port=None)
+        """Nodes may get other addresses, so a host port of one address could not be kept."""
+
+        def change(port: kinds.ContainerPort) -> kinds.ContainerPort | None:
+            if not port.host_port:
+                return port
+            claim = (str(pod.spec.node_name), port.protocol, port.host_port)
+            why = f"of address {port.host_ip}" if port.host_ip not in (None, "", ANY) else ""
+            if not why and (owner := self._host_ports.setdefault(claim, shown)) != shown:
+                why = f"Pod {owner} has it on {claim[0]}"
+            if not why:
+                return replace(port, host_ip=None)
+            self.words.append(f"hostPort {port.host_port} {port.protocol} of Pod {shown} ({why})")
+            return replace(port, host_port=None, host_ip=None)
+
+        return change
 
     def _on_host(
         self, pod: kinds.Pod, shown: str

@@ -13,6 +13,8 @@ from labkit.manifest.validate_service import is_headless
 
 PORTS: Final = range(1, 65536)
 MOST_ATTEMPTS: Final = 100_000
+MOST_REQUEST_BYTES: Final = 60_000
+"""A datagram of IPv4 has room for 65,507 bytes, and an answer says more than it was asked."""
 LONGEST_NAME: Final = 200
 PRESERVED: Final = "preserved"
 _REMEDY: Final = "give conformant, outcome, backends or clientSource"
@@ -34,9 +36,21 @@ def check_findings(check: kinds.Check, scope: Scope) -> Iterator[Finding]:
     if attempts is not None and not 0 < attempts <= MOST_ATTEMPTS:
         remedy = f"give 1 to {MOST_ATTEMPTS}"
         yield Finding(("spec", "attempts"), f"{attempts} is out of range", remedy)
+    yield from _request(check.spec)
     yield from _expect(check.spec.expect, _EXPECT, scope)
     for dataplane, expect in check.spec.expect_under.items():
         yield from _expect(expect, ("spec", "expectUnder", dataplane), scope)
+
+
+def _request(spec: kinds.CheckSpec) -> Iterator[Finding]:
+    where: Path = ("spec", "requestBytes")
+    if spec.request_bytes is None:
+        return
+    if not 0 < spec.request_bytes <= MOST_REQUEST_BYTES:
+        remedy = f"give 1 to {MOST_REQUEST_BYTES}"
+        yield Finding(where, f"{spec.request_bytes} is out of range", remedy)
+    elif spec.protocol == "SCTP":
+        yield Finding(where, "not for SCTP", "leave it out, or give protocol: TCP or UDP")
 
 
 def _sources(spec: kinds.CheckSpec, scope: Scope) -> Iterator[Finding]:

@@ -142,11 +142,12 @@ def _container_ports(
 
 def _host_port(port: kinds.ContainerPort, path: Path, *, host_network: bool) -> Iterator[Finding]:
     where = (*path, "hostPort")
+    if port.host_ip:
+        yield from address_findings(port.host_ip, (*path, "hostIP"))
     if not port.host_port:
         return
-    if not host_network:
-        message = "host ports need a CNI port mapper, which labkit does not have"
-        yield Finding(where, message, "leave it out; use hostNetwork or a NodePort Service")
-    elif port.host_port != port.container_port:
+    if port.host_port not in PORTS:
+        yield Finding(where, f"{port.host_port} is no port", _GIVE_PORT)
+    elif host_network and port.host_port != port.container_port:
         message = f"{port.host_port} is not the containerPort of a hostNetwork pod"
         yield Finding(where, message, f"give {port.container_port}, or leave it out")

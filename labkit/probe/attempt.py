@@ -24,9 +24,10 @@ from labkit.probe.poller import READ, WRITE, Poller
 from labkit.probe.source_ports import SourcePorts
 from labkit.probe.wire import (
     NO_READING,
-    PROBE_COMMAND,
-    PROBE_REQUEST,
     Reading,
+    filler,
+    probe_command,
+    probe_request,
     read_command_answer,
     read_http_answer,
 )
@@ -60,8 +61,6 @@ _OUTCOMES: Final[Mapping[int, Outcome]] = {
     errno.ENONET: Outcome.UNREACHABLE,  # ICMP host isolated
     errno.ENOPROTOOPT: Outcome.REFUSED,  # ICMP protocol unreachable
     errno.ETIMEDOUT: Outcome.TIMED_OUT,
-    # A DROP in the source's own output: sendto(2) of a datagram is told of it, a SYN is not.
-    errno.EPERM: Outcome.TIMED_OUT,
     errno.EINVAL: Outcome.TIMED_OUT,  # a blackhole route: silence, but for local senders
 }
 """What an error of connect, send or recv means."""
@@ -75,6 +74,14 @@ class Attempt:
     address: IPv4Address
     port: int
     protocol: Protocol = Protocol.TCP
+    request_bytes: int = 0
+    """What the request carries beside the question."""
+
+    @property
+    def request(self) -> bytes:
+        """What is sent."""
+        tcp = self.protocol is Protocol.TCP
+        return (probe_request if tcp else probe_command)(self.request_bytes)
 
 
 def open_sockets(attempts: Sequence[Attempt]) -> list[socket.socket]:
@@ -118,10 +125,18 @@ def no_sctp() -> MissingFeature:
     )
 
 
+def _is_cut_next_time(error: Exception) -> bool:
+    """Whether a datagram met a link too small for it: the kernel cuts the next one to fit.
+
+    That is path MTU discovery, see ip(7); IPVS has a node's own datagrams meet it.
+    """
+    return isinstance(error, OSError) and error.errno == errno.EMSGSIZE
+
+
 class Probe:
     """One attempt under way: owns its socket until it has its answer."""
 
-    __slots__ = ("_data", "_ended", "_poller", "_sent", "_sock", "_started", "answer", "attempt",
+    __slots__ = ("_data", "_ended", "_poller", "_sock", "_started", "_unsent", "answer", "attempt",
                  "failure", "source_port")  # fmt: skip
 
     def __init__(
@@ -139,7 +154,7 @@ class Probe:
         self._poller = poller
         self._ended = ended
         self._started = 0.0
-        self._sent = False
+        self._unsent = attempt.request
         self._data = b""
 
     def start(self, ports: SourcePorts) -> None:
@@ -156,6 +171,7 @@ class Probe:
 
     def send_again(self) -> None:
         """Send the request once more, as for a datagram that was lost."""
+        self._unsent = self.attempt.request
         try:
             self._send()
         except OSError as error:
@@ -194,18 +210,30 @@ class Probe:
         raise LabError(f"{BIND_TRIES} source ports in a row are taken on {where}")
 
     def _send(self) -> bool:
-        """Send the request; False if the handshake is not over yet."""
-        request = PROBE_REQUEST if self.attempt.protocol is Protocol.TCP else PROBE_COMMAND
+        """Send the request; False if the handshake is not over yet, or the socket is full."""
         try:
-            self._sock.send(request)
+            self._unsent = self._unsent[self._sock.send(self._unsent) :]
         except BlockingIOError:
             return False
-        self._sent = True
-        return True
+        except PermissionError:
+            # A DROP in the source's own output, and a REJECT too: sendto(2) of a datagram is told
+            # of both alike, and what ICMP has to say comes after.
+            self._unsent = b""
+        except BrokenPipeError:
+            # SCTP says so of an association that is not yet there, and of one that was refused.
+            code = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if self.attempt.protocol is Protocol.SCTP and not code:
+                return False
+            raise OSError(code or errno.EPIPE, os.strerror(code or errno.EPIPE)) from None
+        except OSError as error:
+            if not _is_cut_next_time(error):
+                raise
+            self._unsent = b""  # as lost as a datagram on the way is, and sent again as that
+        return not self._unsent
 
     def _ready(self) -> None:
         try:
-            if not self._sent:
+            if self._unsent:
                 if self._send():
                     self._poller.change(self._sock.fileno(), READ)
                 else:
@@ -221,7 +249,7 @@ class Probe:
         if self.attempt.protocol is Protocol.TCP:
             self._read(self._data + data, complete=not data)
         elif data or self.attempt.protocol is Protocol.UDP:
-            self._connected(read_command_answer(data))
+            self._connected(read_command_answer(data, self._filler()))
         else:
             self._end(Outcome.RESET)
 
@@ -240,16 +268,21 @@ class Probe:
             # Closed at once, in order, without a byte: nobody answered.
             self._end(Outcome.RESET)
             return
-        reading = read_http_answer(data, complete=complete)
+        reading = read_http_answer(data, complete=complete, filler=self._filler())
         if reading is None:
             self._data = data
         else:
             self._connected(reading)
 
+    def _filler(self) -> str:
+        return filler(self.attempt.request_bytes)
+
     def _connected(self, reading: Reading) -> None:
         self._end(Outcome.CONNECTED, reading)
 
     def _failed(self, error: OSError | LabError) -> None:
+        if _is_cut_next_time(error):
+            return
         outcome = _OUTCOMES.get(error.errno or 0) if isinstance(error, OSError) else None
         if self._data:
             self._read(self._data, complete=True)

@@ -121,7 +121,7 @@ def compare(cluster: Cluster, before: FlowTable, after: FlowTable) -> Comparison
             f"the flow tables of {before.scenario} and {after.scenario} have no flow "
             "in common; compare tables of one scenario"
         )
-    traits = traits_of(before.dataplane), traits_of(after.dataplane)
+    traits = _traits(before), _traits(after)
     pairs = ((first[key], last[key]) for key in common)
     return Comparison(
         scenario=after.scenario,
@@ -270,6 +270,10 @@ def _address(text: str) -> IPv4Address:
         return IPv4Address(text)
     except AddressValueError as error:
         raise UsageError(f"{text!r} in a flow table is no IPv4 address") from error
+
+
+def _traits(table: FlowTable) -> Traits:
+    return traits_of(table.dataplane, table.kube_proxy)
 
 
 def _origin(table: FlowTable) -> Origin:

@@ -56,6 +56,8 @@ class Flow:
     via: Via | None = None
     node: str | None = None
     """The node whose address this is, for NodePorts (127.0.0.1 included)."""
+    request_bytes: int = 0
+    """What the request carries beside the question; an answer must carry the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,22 +65,23 @@ def command(identity: Identity, datagram: bytes, *, client: str, address: str) -
     does so.
     """
     text = datagram.decode(errors="surrogateescape").strip().lower()
-    if text.encode(errors="surrogateescape") == PROBE_COMMAND:
-        return identity.whoami(client, address)
+    word, _space, rest = text.partition(" ")
+    if word.encode(errors="surrogateescape") == PROBE_COMMAND:
+        return identity.whoami(client, address, rest)
     if text == "hostname":
         return identity.hostname.encode()
     if text == "clientip":
         return client.encode()
     if text.startswith("echo "):
-        return text.partition(" ")[2].encode(errors="surrogateescape")
+        return rest.encode(errors="surrogateescape")
     return None
 
 
 Query = Mapping[str, str]
 
 
-def _root(identity: Identity, request: Request, _query: Query) -> Response:
-    body = identity.whoami(request.client, request.address)
+def _root(identity: Identity, request: Request, query: Query) -> Response:
+    body = identity.whoami(request.client, request.address, query.get("filler", ""))
     return Response(body=body, content_type=JSON)
 
 

@@ -24,7 +24,7 @@ MISSED_BY_LUCK: Final = 1e-9
 
 
 @dataclass(slots=True)
-class _Tally:
+class Tally:
     """What the attempts of one flow have seen so far."""
 
     attempt: Attempt
@@ -93,25 +93,28 @@ async def observe(
         rng: shuffles the attempts. A data plane that goes round robin would otherwise meet the
             same sources in turn, and each would always get the same endpoint.
     """
-    tallies = [
-        _Tally(
-            attempt=Attempt(
-                namespace=namespaces(flow.source),
-                address=flow.address,
-                port=flow.dport,
-                protocol=flow.protocol,
-            ),
-            could_answer=could_answer(cluster, flow),
-            sticky=is_sticky(cluster, flow),
-        )
-        for flow in flows
-    ]
+    tallies = [tally_of(cluster, namespaces, flow) for flow in flows]
     while queue := [tally for tally in tallies for _ in range(tally.next_attempts(attempts))]:
         rng.shuffle(queue)
         answers = await engine.probe([tally.attempt for tally in queue], timeout_s=ANSWER_TIMEOUT_S)
         for tally, answer in zip(queue, answers, strict=True):
             tally.add(answer)
-    return [_observation(cluster, flow, tally) for flow, tally in zip(flows, tallies, strict=True)]
+    return [observation(cluster, flow, tally) for flow, tally in zip(flows, tallies, strict=True)]
+
+
+def tally_of(cluster: Cluster, namespaces: Callable[[str], Namespace], flow: Flow) -> Tally:
+    """Return an empty tally of a flow."""
+    return Tally(
+        attempt=Attempt(
+            namespace=namespaces(flow.source),
+            address=flow.address,
+            port=flow.dport,
+            protocol=flow.protocol,
+            request_bytes=flow.request_bytes,
+        ),
+        could_answer=could_answer(cluster, flow),
+        sticky=is_sticky(cluster, flow),
+    )
 
 
 def attempts_to_see_all(endpoints: int) -> int:
@@ -156,7 +159,8 @@ def _service(cluster: Cluster, flow: Flow) -> Service | None:
     return cluster.service_by_key.get(ObjectName(namespace, name))
 
 
-def _observation(cluster: Cluster, flow: Flow, tally: _Tally) -> Observation:
+def observation(cluster: Cluster, flow: Flow, tally: Tally) -> Observation:
+    """Return what a tally counted."""
     words = {source_words(cluster, flow.source, seen) for seen in tally.sources}
     return Observation(
         flow=flow,

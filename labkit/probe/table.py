@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from labkit.cluster.mapped import in_words
-from labkit.cluster.model import Cluster, Protocol
+from labkit.cluster.model import Cluster, Protocol, RealKubeProxy
 from labkit.errors import UsageError
 from labkit.probe.flow import Observation, Outcome, Via
 
@@ -93,6 +93,8 @@ class FlowTable(Struct, frozen=True, kw_only=True, omit_defaults=True):
     scenario: str
     dataplane: str
     kernel: Kernel
+    kube_proxy: RealKubeProxy | None = None
+    """Which real kube-proxy made the rules; left out where labkit did."""
     rules: str | None = None
     """Where the nodes' rules came from; left out in tables of older versions."""
     mapped: tuple[str, ...] = ()
@@ -123,6 +125,7 @@ def flow_table(
         scenario=cluster.name,
         dataplane=cluster.dataplane,
         kernel=Kernel(kind=kernel_kind, release=kernel_release),
+        kube_proxy=cluster.real_kube_proxy,
         rules=rules,
         mapped=in_words(cluster.mapped),
         nodes={node.name: str(node.address) for node in cluster.nodes},

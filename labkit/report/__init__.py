@@ -10,7 +10,9 @@ from typing import Final, Literal
 
 from labkit.errors import UsageError
 from labkit.probe.compare import Comparison
+from labkit.probe.conformance import Conformance
 from labkit.probe.expected import Explanation
+from labkit.probe.findings import Findings
 from labkit.probe.table import FlowTable
 from labkit.probe.verdict import CheckResult, ScenarioResult
 
@@ -18,6 +20,8 @@ Format = Literal["table", "markdown", "json", "junit", "html"]
 FORMATS: Final[tuple[Format, ...]] = ("table", "markdown", "json", "junit", "html")
 DIFF_FORMATS: Final[tuple[Format, ...]] = ("table", "markdown", "json", "html")
 """Formats of the report of `labkit diff`."""
+FUZZ_FORMATS: Final[tuple[Format, ...]] = ("table", "markdown", "json")
+"""Formats of the reports of `labkit fuzz` and `labkit conformance`."""
 
 
 def render_results(
@@ -127,6 +131,58 @@ def render_explanations(
             return explanations_json(found)
         case _:
             raise _no_format(fmt, ("table", "json"))
+
+
+def render_findings(
+    found: Sequence[Findings],
+    fmt: Format | str,
+    *,
+    saved: str = "",
+    color: bool = False,
+    unicode: bool = True,
+) -> str:
+    """Return what random clusters have shown, under one data plane or several.
+
+    ``saved`` is where the first failure's scenario was written to. The other arguments and errors
+    are those of `render_results`.
+    """
+    from labkit.report.findings import findings_json, findings_markdown, findings_text
+    from labkit.report.table import Paper
+
+    match fmt:
+        case "table":
+            return findings_text(found, Paper(color=color, unicode=unicode), saved=saved)
+        case "markdown":
+            return findings_markdown(found)
+        case "json":
+            return findings_json(found)
+        case _:
+            raise _no_format(fmt, FUZZ_FORMATS)
+
+
+def render_conformance(
+    found: Conformance, fmt: Format | str, *, color: bool = False, unicode: bool = True
+) -> str:
+    """Return how far a data plane conforms.
+
+    The arguments and errors are those of `render_results`.
+    """
+    from labkit.report.conformance import (
+        conformance_json,
+        conformance_markdown,
+        conformance_text,
+    )
+    from labkit.report.table import Paper
+
+    match fmt:
+        case "table":
+            return conformance_text(found, Paper(color=color, unicode=unicode))
+        case "markdown":
+            return conformance_markdown(found)
+        case "json":
+            return conformance_json(found)
+        case _:
+            raise _no_format(fmt, FUZZ_FORMATS)
 
 
 def render_check(check: CheckResult, *, color: bool = False, unicode: bool = True) -> str:

@@ -36,6 +36,11 @@ class Arrival:
     hidden_by: Node | None = None
     """The node whose CNI plugin has masqueraded it on its way here."""
 
+    @property
+    def inside(self) -> bool:
+        """Whether it starts on this node: it is the node's own, or a pod's of the node."""
+        return self.own or self.interface == BRIDGE
+
 
 def arrival(cluster: Cluster, flow: Flow) -> Arrival | None:
     """Return where the flow meets rules; None if it meets none."""
@@ -48,6 +53,28 @@ def arrival(cluster: Cluster, flow: Flow) -> Arrival | None:
     client = cluster.client_by_name.get(flow.source)
     node = flow.node or (client and way_of_client(cluster, client, flow.address))
     return Arrival(node=node, source=client.address, interface="eth0") if client and node else None
+
+
+def second_arrival(
+    cluster: Cluster, came: Arrival, to: IPv4Address, *, masqueraded: bool
+) -> Arrival | None:
+    """Where a packet meets rules again that its node has sent on to the LAN's router.
+
+    None if it meets none: the router drops it, or sends it back to the node whose address it has.
+
+    Args:
+        cluster: the lab.
+        came: the packet at the node.
+        to: where it goes.
+        masqueraded: whether the node's rules hide its source.
+    """
+    node = way_of_router(cluster, to)
+    hidden = masqueraded or is_hidden(cluster, came.source, to)
+    if node is None or (node == came.node and (came.own or hidden)):
+        return None
+    source = leaving_address(cluster, came.node, to) if came.own or hidden else came.source
+    by = came.node if hidden else None
+    return Arrival(node=node, source=source, interface="eth0", hidden_by=by)
 
 
 def is_local_traffic(cluster: Cluster, came: Arrival) -> bool | None:

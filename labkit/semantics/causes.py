@@ -47,12 +47,12 @@ def reason(cluster: Cluster, flow: Flow, before: Side, after: Side) -> Reason:
         and fits(first, before.seen)
         and fits(last, after.seen)
     )
-    causes = _causes(cluster, flow, before.traits, after.traits) if as_predicted else ()
-    return Reason(deviations=causes, expected_before=first, expected_after=last)
+    named = causes(cluster, flow, before.traits, after.traits) if as_predicted else ()
+    return Reason(deviations=named, expected_before=first, expected_after=last)
 
 
-def _causes(cluster: Cluster, flow: Flow, before: Traits, after: Traits) -> tuple[Deviation, ...]:
-    """The fewest traits that make one data plane do what the other does.
+def causes(cluster: Cluster, flow: Flow, before: Traits, after: Traits) -> tuple[Deviation, ...]:
+    """Return the fewest traits that make one data plane do what the other does.
 
     What explains both ways, how each would come to do what the other does, goes before what
     explains one: traits can mask each other.

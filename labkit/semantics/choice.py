@@ -15,7 +15,13 @@ from labkit.cluster.model import Cluster, Endpoint, Service, ServicePort
 from labkit.semantics import because
 from labkit.semantics.arrival import Arrival, is_local_traffic, way_of_router
 from labkit.semantics.because import Because
-from labkit.semantics.endpoints import Usable, usable
+from labkit.semantics.endpoints import (
+    Usable,
+    internal_policy_local,
+    is_on_nodes,
+    is_proxied,
+    usable,
+)
 from labkit.semantics.flows import REFUSED, TIMED_OUT, Flow, Outcome
 from labkit.semantics.traits import Trait
 
@@ -38,6 +44,8 @@ class Choice:
     """The source of a node's own call, if it is not the one that it would have anyway."""
     knows_hairpins: bool = False
     """Whether a pod of another node is masqueraded on its way to itself."""
+    loses_loopback: bool = False
+    """Whether a call from 127.0.0.1 keeps that source, which cannot leave the node."""
     because: tuple[Because, ...] = ()
     """Why these endpoints, or none."""
 
@@ -53,20 +61,54 @@ def choose(
         # Of an address that a node has, it calls from that very address.
         source=flow.address if bound else None,
         knows_hairpins=Trait.HAIRPIN_ANYWHERE in traits,
+        loses_loopback=Trait.HANGS_ON_LOCALHOST in traits,
     )
+
+
+def turned_away(cluster: Cluster, flow: Flow, came: Arrival, traits: Traits) -> Because | None:
+    """Return why a node leaves a Service's address with endpoints to the network, if it does."""
+    service, port = flow.service, flow.port
+    if port is None or not is_proxied(service):
+        return None
+    endpoints = usable(cluster, service, port, came.node, traits)
+    if not endpoints.exists:
+        return None
+    if flow.via == "ExternalIP" and came.inside and Trait.EXTERNAL_IPS_FOR_OUTSIDERS in traits:
+        return because.is_for_outsiders(flow.address)
+    goes_on = Trait.LETS_DROPPED_CALLS_GO in traits and not came.own and _is_outside(flow, traits)
+    return _dropped(cluster, flow, came, endpoints, traits) if goes_on else None
+
+
+def _dropped(
+    cluster: Cluster, flow: Flow, came: Arrival, endpoints: Usable, traits: Traits
+) -> Because | None:
+    """Why rules would drop an outsider's call to an external address, if they do."""
+    service = flow.service
+    guarded = flow.via == "LoadBalancer" and bool(service.source_ranges)
+    if guarded and not _is_let_in(service, came, traits):
+        return because.is_kept_out_but_goes_on(came.source)
+    as_pod = is_local_traffic(cluster, came) is True
+    if service.external_policy_local and not endpoints.here and not as_pod:
+        return because.has_none_here_but_goes_on(came.node.name)
+    return None
+
+
+def _is_outside(flow: Flow, traits: Traits) -> bool:
+    """Whether the address is an external one that nodes serve and do not have."""
+    if flow.via == "LoadBalancer":
+        return is_on_nodes(flow.service, flow.address, traits)
+    return flow.via == "ExternalIP"
 
 
 def _choose(
     cluster: Cluster, flow: Flow, port: ServicePort, came: Arrival, traits: Traits
 ) -> Choice:
     service = flow.service
-    endpoints = usable(cluster, service, port, came.node)
+    endpoints = usable(cluster, service, port, came.node, traits)
     if flow.via == "ClusterIP":
         return _internal(cluster, service, came, endpoints, traits)
     if flow.via == "LoadBalancer" and service.source_ranges:
-        needs = {Trait.RANGES_NEED_ENDPOINTS}
-        needs |= {Trait.OWN_RANGES_NEED_ENDPOINTS} if came.own else set()
-        guarded = endpoints.exists or not needs & traits
+        guarded = _is_guarded(service, came, endpoints, traits)
         if guarded and not _is_let_in(service, came, traits):
             return Choice(otherwise=TIMED_OUT, because=(because.is_kept_out(came.source),))
     goes = came.own and flow.via != "NodePort" and Trait.LETS_OWN_CALLS_GO in traits
@@ -87,8 +129,10 @@ def _internal(
 ) -> Choice:
     why: _Policy = because.goes_anywhere
     used = endpoints.anywhere
-    if service.internal_policy_local:
+    if internal_policy_local(service, traits):
         used, why = _of_node(endpoints, traits)
+    elif service.internal_policy_local:
+        why = because.is_not_known
     local = is_local_traffic(cluster, came)
     unknown = came.own and Trait.MASQUERADES_OWN_CALLS in traits
     masquerade = cluster.kube_proxy.masquerade_all or (unknown if local is None else not local)
@@ -104,8 +148,13 @@ def _internal(
 def _external_local(
     cluster: Cluster, flow: Flow, came: Arrival, endpoints: Usable, traits: Traits
 ) -> Choice:
-    """Pods and the node itself are no outsiders: most data planes let them reach everything."""
-    inside = came.own or is_local_traffic(cluster, came) is True
+    """Pods and the node itself are no outsiders: most data planes let them reach everything.
+
+    A node that calls itself at the address of its pods' bridge counts as a pod: as its source has
+    that address too, it is not masqueraded.
+    """
+    as_pod = is_local_traffic(cluster, came) is True
+    inside = came.own or as_pod
     used, why = _of_node(endpoints, traits)
     circuit = inside and Trait.OWN_ENDPOINTS_FIRST not in traits
     if circuit:
@@ -116,7 +165,7 @@ def _external_local(
     return Choice(
         endpoints=used,
         otherwise=otherwise,
-        masquerade=came.own and keeps not in traits,
+        masquerade=came.own and not as_pod and keeps not in traits,
         because=(because.is_inside(), *reasons[1:]) if circuit and used else reasons,
     )
 
@@ -149,6 +198,15 @@ def _elsewhere(cluster: Cluster, flow: Flow, came: Arrival) -> Outcome:
     """What a call without endpoints comes to that left for the router: another node refuses it."""
     node = way_of_router(cluster, flow.address)
     return TIMED_OUT if node is None or node == came.node else REFUSED
+
+
+def _is_guarded(service: Service, came: Arrival, endpoints: Usable, traits: Traits) -> bool:
+    """Whether loadBalancerSourceRanges are looked at."""
+    if came.own and Trait.OWN_RANGES_NEED_ENDPOINTS in traits:
+        # IPVS comes before the rules, and refuses what it has no real server for.
+        only_here = service.external_policy_local and Trait.FALLS_BACK not in traits
+        return bool(endpoints.here) if only_here else endpoints.exists
+    return endpoints.exists or Trait.RANGES_NEED_ENDPOINTS not in traits
 
 
 def _without_endpoints(endpoints: Usable, traits: Traits) -> Outcome:

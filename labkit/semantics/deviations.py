@@ -218,6 +218,67 @@ SEEN: Final = (
         winning="Let a client use one address of a Service. Sessions that are alive when the node "
         "changes are not carried over.",
     ),
+    Deviation(
+        trait=Trait.EXTERNAL_IPS_FOR_OUTSIDERS,
+        sentence="{having} serves an externalIP to callers from outside the node alone: what the "
+        "node and its pods send there leaves the node. {lacking} serves them too.",
+        source="https://github.com/kubernetes/kubernetes/pull/96296 (Kubernetes 1.21); "
+        "kubernetes v1.20 pkg/proxy/iptables/proxier.go, syncProxyRules (physdev)",
+        losing="Make sure that what answers for the address beyond the nodes may be left out.",
+        winning="Let callers in the cluster use the ClusterIP.",
+    ),
+    Deviation(
+        trait=Trait.HANGS_ON_LOCALHOST,
+        sentence="Calls to NodePorts on 127.0.0.1 time out under {having}: they keep that source, "
+        "which cannot leave the node. {lacking} refuses them, or serves them.",
+        source="https://github.com/kubernetes/kubernetes/issues/96879; "
+        "https://github.com/kubernetes/kubernetes/pull/101023 (Kubernetes 1.22)",
+        losing="Nothing: such calls did not work.",
+        winning="Let callers on the node use its own address, or the ClusterIP.",
+    ),
+    Deviation(
+        trait=Trait.LETS_DROPPED_CALLS_GO,
+        sentence="{having} does not serve who is in none of loadBalancerSourceRanges, nor, under "
+        "externalTrafficPolicy: Local, on a node without an endpoint, but lets the packet go on to "
+        "whoever has the address; {lacking} drops it.",
+        source="https://github.com/kubernetes/kubernetes/pull/110289 (Kubernetes 1.25), KEP-3178; "
+        "kubernetes v1.20 pkg/kubelet/kubelet_network_linux.go (KUBE-FIREWALL: INPUT and OUTPUT)",
+        losing="Nothing: nobody who was let in is kept out.",
+        winning="Nothing: nobody who was kept out is let in by the nodes.",
+    ),
+    Deviation(
+        trait=Trait.IGNORES_INTERNAL_POLICY,
+        sentence="{having} does not know internalTrafficPolicy and uses the endpoints of every "
+        "node; {lacking} keeps calls with Local to the node's own.",
+        source="KEP-2086 (Kubernetes 1.22)",
+        losing="Run an endpoint on every node that calls (a DaemonSet), or calls are dropped.",
+        winning="Expect calls to cross nodes.",
+    ),
+    Deviation(
+        trait=Trait.IGNORES_HINTS,
+        sentence="{having} does not look at hints of endpoints and uses all of them; {lacking} "
+        "keeps calls to the endpoints that are meant for the node's zone.",
+        source="KEP-2433 (Kubernetes 1.24)",
+        losing="See to it that each zone has endpoints for its callers.",
+        winning="Expect calls to cross zones.",
+    ),
+    Deviation(
+        trait=Trait.IGNORES_TERMINATING,
+        sentence="{having} never uses endpoints that terminate; {lacking} does while no other is "
+        "ready.",
+        source="KEP-1669 (Kubernetes 1.26)",
+        losing="Nothing: calls that were refused while a rollout went on are answered.",
+        winning="Roll out so that some endpoint is always ready.",
+    ),
+    Deviation(
+        trait=Trait.IGNORES_IP_MODE,
+        sentence="{having} does not know ipMode and serves every address of a load balancer on "
+        "the nodes; {lacking} leaves those with Proxy to the load balancer.",
+        source="KEP-1860 (Kubernetes 1.30)",
+        losing="Make sure that nodes and pods reach the load balancer.",
+        winning="What the load balancer adds, such as the PROXY protocol, is missing for callers "
+        "in the cluster.",
+    ),
 )
 """Those that flows show."""
 UNSEEN: Final = (

@@ -9,7 +9,7 @@ Source: KEP-1669 (terminating endpoints), KEP-2086 (internalTrafficPolicy), KEP-
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Final
@@ -17,12 +17,14 @@ from typing import Final
 from labkit.cluster.model import (
     Cluster,
     Endpoint,
+    Ingress,
     IPMode,
     Node,
     Service,
     ServicePort,
     ServiceType,
 )
+from labkit.semantics.traits import Trait
 
 SOMEBODY_ELSES: Final = (
     "service.kubernetes.io/headless",
@@ -43,16 +45,27 @@ class Usable:
     """Whether any node has a usable one."""
 
 
-def usable(cluster: Cluster, service: Service, port: ServicePort, node: Node) -> Usable:
+def usable(
+    cluster: Cluster, service: Service, port: ServicePort, node: Node, traits: frozenset[Trait]
+) -> Usable:
     """Return the endpoints that ``node`` may use for a port of ``service``."""
-    known = cluster.endpoints.get(service.port_name(port), ())
+    known: Sequence[Endpoint] = cluster.endpoints.get(service.port_name(port), ())
+    if Trait.IGNORES_TERMINATING in traits:
+        known = [each for each in known if each.ready]
     some = _best(known)
-    reaches_all = not service.internal_policy_local or is_reachable_from_outside(service, port)
+    local = internal_policy_local(service, traits)
+    reaches_all = not local or is_reachable_from_outside(service, port, traits)
+    meant = some if Trait.IGNORES_HINTS in traits else _meant_for(some, node)
     return Usable(
-        anywhere=_meant_for(some, node) if reaches_all else (),
+        anywhere=meant if reaches_all else (),
         here=_best(each for each in known if each.node == node.name),
         exists=bool(some),
     )
+
+
+def internal_policy_local(service: Service, traits: frozenset[Trait]) -> bool:
+    """Whether internalTrafficPolicy: Local counts."""
+    return service.internal_policy_local and Trait.IGNORES_INTERNAL_POLICY not in traits
 
 
 def label_of_another_proxy(service: Service) -> str | None:
@@ -66,15 +79,21 @@ def is_proxied(service: Service) -> bool:
     return virtual and label_of_another_proxy(service) is None
 
 
-def is_on_nodes(service: Service, address: IPv4Address) -> bool:
+def is_on_nodes(service: Service, address: IPv4Address, traits: frozenset[Trait]) -> bool:
     """Whether nodes serve a LoadBalancer address themselves: not with ``ipMode: Proxy``."""
-    return any(each.ip == address and each.ip_mode is IPMode.VIP for each in service.ingress)
+    return any(each.ip == address and _is_vip(each, traits) for each in service.ingress)
 
 
-def is_reachable_from_outside(service: Service, port: ServicePort) -> bool:
+def is_reachable_from_outside(
+    service: Service, port: ServicePort, traits: frozenset[Trait]
+) -> bool:
     """Whether externalTrafficPolicy has a say: there is an address for callers outside."""
-    served = any(each.ip_mode is IPMode.VIP for each in service.ingress)
+    served = any(_is_vip(each, traits) for each in service.ingress)
     return port.node_port is not None or served or bool(service.external_ips)
+
+
+def _is_vip(ingress: Ingress, traits: frozenset[Trait]) -> bool:
+    return ingress.ip_mode is IPMode.VIP or Trait.IGNORES_IP_MODE in traits
 
 
 def _best(known: Iterable[Endpoint]) -> tuple[Endpoint, ...]:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
+from labkit.cluster.model import RealKubeProxy
 from labkit.errors import UsageError
+
+REAL: Final = "kube-proxy"
 
 
 class Trait(StrEnum):
@@ -58,19 +61,34 @@ class Trait(StrEnum):
     """An answer outside of its connection's window is neither translated nor dropped."""
     SCHEDULES = "scheduler"
     """A scheduler chooses endpoints, round robin by default; elsewhere each choice is random."""
+    IGNORES_INTERNAL_POLICY = "internal-policy-unknown"
+    """internalTrafficPolicy: Local is read as Cluster."""
+    IGNORES_TERMINATING = "terminating-endpoints-unknown"
+    """Endpoints that terminate are not used, also where there are no others."""
+    IGNORES_HINTS = "hints-unknown"
+    """Hints of endpoints are not looked at."""
+    IGNORES_IP_MODE = "ip-mode-unknown"
+    """ipMode: Proxy is read as VIP."""
+    EXTERNAL_IPS_FOR_OUTSIDERS = "external-ips-for-outsiders"
+    """A node leaves calls of its own and of its pods to an externalIP to the network."""
+    HANGS_ON_LOCALHOST = "localhost-node-ports-hang"
+    """NodePorts on 127.0.0.1 lead to pods, but from a source that cannot leave the node."""
+    LETS_DROPPED_CALLS_GO = "dropped-calls-go-on"
+    """Calls to external addresses that rules would drop are not served, but go on."""
 
 
+_IPTABLES: Final = frozenset(
+    {
+        Trait.SERVES,
+        Trait.LOCALHOST_NODE_PORTS,
+        Trait.RANGES_NEED_ENDPOINTS,
+        Trait.LETS_OWN_CALLS_GO,
+        Trait.DROPS_ANYWHERE,
+        Trait.HAIRPIN_ANYWHERE,
+    }
+)
 TRAITS: Final[Mapping[str, frozenset[Trait]]] = {
-    "iptables": frozenset(
-        {
-            Trait.SERVES,
-            Trait.LOCALHOST_NODE_PORTS,
-            Trait.RANGES_NEED_ENDPOINTS,
-            Trait.LETS_OWN_CALLS_GO,
-            Trait.DROPS_ANYWHERE,
-            Trait.HAIRPIN_ANYWHERE,
-        }
-    ),
+    "iptables": _IPTABLES,
     "ipvs": frozenset(
         {
             Trait.SERVES,
@@ -99,16 +117,51 @@ TRAITS: Final[Mapping[str, frozenset[Trait]]] = {
     ),
     "none": frozenset(),
 }
-"""By the Lab's word for the data plane."""
+"""By the Lab's word for the data plane: of labkit's own, which are as new as Kubernetes 1.36."""
 
 
-def traits_of(dataplane: str) -> frozenset[Trait]:
+class Age(NamedTuple):
+    """A trait that older kube-proxies have and newer ones lack, or the other way around."""
+
+    trait: Trait
+    until: tuple[int, int]
+    """The first release that is as `TRAITS` says."""
+    modes: frozenset[str] = frozenset({"iptables", "ipvs", "nftables"})
+
+
+AGES: Final = (
+    Age(Trait.EXTERNAL_IPS_FOR_OUTSIDERS, (1, 21), frozenset({"iptables"})),
+    Age(Trait.IGNORES_INTERNAL_POLICY, (1, 22)),
+    Age(Trait.HANGS_ON_LOCALHOST, (1, 22), frozenset({"ipvs"})),
+    Age(Trait.IGNORES_HINTS, (1, 24)),
+    Age(Trait.FALLS_BACK, (1, 24), frozenset({"ipvs"})),
+    Age(Trait.DROPS_ANYWHERE, (1, 25), frozenset({"iptables"})),
+    Age(Trait.LETS_DROPPED_CALLS_GO, (1, 25), frozenset({"iptables"})),
+    Age(Trait.IGNORES_TERMINATING, (1, 26)),
+    Age(Trait.IGNORES_IP_MODE, (1, 30)),
+)
+"""Seen with 1.20.2. What changed them: kubernetes#96296, #101023 (localhost), #97081 (falls back)
+and #110289 (what is dropped where), or the release that had a feature on by default: KEP-2086,
+KEP-2433, KEP-1669, KEP-1860."""
+
+
+def traits_of(dataplane: str, real: RealKubeProxy | None = None) -> frozenset[Trait]:
     """Return the traits of a data plane.
+
+    Args:
+        dataplane: the Lab's word for it.
+        real: which program ``kube-proxy`` is. Without one it is taken for one in iptables mode
+            that is as new as labkit's own rules.
 
     Raises:
         UsageError: nothing is known of it.
     """
+    if real is not None:
+        aged = (age for age in AGES if real.mode in age.modes and real.release < age.until)
+        return TRAITS[real.mode] ^ {age.trait for age in aged}
+    if dataplane == REAL:
+        dataplane = "iptables"
     if dataplane not in TRAITS:
-        known = ", ".join(TRAITS)
+        known = ", ".join((*TRAITS, REAL))
         raise UsageError(f"data plane {dataplane} cannot be compared; there are: {known}")
     return TRAITS[dataplane]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -10,6 +11,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from tests.real_kube_proxy import kube_proxy
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -31,6 +34,12 @@ def shown_commands() -> list[tuple[str, str]]:
     ]
 
 
+def path_with_kube_proxy(folder: Path) -> str:
+    """PATH with a kube-proxy on it, as those have it who read of it."""
+    (folder / "kube-proxy").symlink_to(kube_proxy())
+    return f"{folder}:{os.environ['PATH']}"
+
+
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize(("page", "shown"), shown_commands())
 def test_a_shown_command_works(page: str, shown: str, tmp_path: Path) -> None:
@@ -50,7 +59,15 @@ def test_a_shown_command_works(page: str, shown: str, tmp_path: Path) -> None:
         if benchmark in arguments:
             command = [sys.executable, str(ROOT / benchmark), *small]
 
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    environment = (
+        {**os.environ, "PATH": path_with_kube_proxy(tmp_path)}
+        if ("kube-proxy" in shown and program == "labkit")
+        else None
+    )
+
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
 
     assert done.returncode == 0, f"{page}: {shown}\n{done.stdout}\n{done.stderr}"
     assert done.stdout
@@ -61,9 +78,10 @@ def test_the_pages_show_commands() -> None:
     assert {"README.md", "commands.md", "scenarios.md", "pytest.md"} <= pages
 
 
-def test_the_python_of_the_pytest_page_passes(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("page", "tests"), [("pytest.md", 2), ("fuzzing.md", 1)])
+def test_the_python_of_a_page_passes(page: str, tests: int, tmp_path: Path) -> None:
     (code,) = re.findall(
-        r"^```python\n(.*?)^```", (ROOT / "docs/pytest.md").read_text(), re.MULTILINE | re.DOTALL
+        r"^```python\n(.*?)^```", (ROOT / "docs" / page).read_text(), re.MULTILINE | re.DOTALL
     )
     shutil.copytree(ROOT / "scenarios", tmp_path / "scenarios")
     (tmp_path / "test_page.py").write_text(code)
@@ -77,7 +95,7 @@ def test_the_python_of_the_pytest_page_passes(tmp_path: Path) -> None:
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "2 passed" in done.stdout
+    assert f"{tests} passed" in done.stdout
 
 
 def test_the_scenario_of_the_scenarios_page_is_valid(tmp_path: Path) -> None:

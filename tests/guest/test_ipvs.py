@@ -1,6 +1,8 @@
-"""The tests that need IPVS, run in a guest where this machine has none."""
+"""What needs IPVS or SCTP, run in a guest where this machine has none."""
 
 from __future__ import annotations
+
+import json
 
 import pytest
 
@@ -11,6 +13,7 @@ from tests.guest.guests import ROOT, run_labkit
 
 FILES = {
     "rules": ("test_dataplane_ipvs.py", "test_truth.py", "test_masquerade_table.py"),
+    "scenarios": ("test_scenarios_as_specified.py",),
     "changes": sorted(path.name for path in (ROOT / "tests" / "lab").glob("test_changes*.py")),
 }
 """Of tests/lab; each part has a guest, and its time, of its own."""
@@ -20,7 +23,7 @@ FILES = {
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("part", FILES)
 def test_what_needs_ipvs_passes_in_a_guest(part: str) -> None:
-    if _has_ipvs():
+    if _has("ip_vs"):
         pytest.skip("this kernel has IPVS: the tests run here")
 
     required = ("--labkit-require", "ip_vs", "--labkit-require", "ipvs match")
@@ -32,10 +35,33 @@ def test_what_needs_ipvs_passes_in_a_guest(part: str) -> None:
     assert " passed" in done.stdout
 
 
-def _has_ipvs() -> bool:
+@pytest.mark.needs_uml
+@pytest.mark.timeout(120)
+def test_a_scenario_that_speaks_sctp_runs_where_a_kernel_has_it() -> None:
+    if _has("sctp"):
+        pytest.skip("this kernel has SCTP: no guest is needed")
+    files = ("scenarios/sctp.yaml", "scenarios/headless.yaml")
+
+    done = run_labkit("run", "-q", "--dataplane", "iptables", "-o", "json", *files)
+    results = {each["scenario"]: each for each in json.loads(done.stdout)["scenarios"]}
+
+    assert done.returncode == 0, done.stderr
+    assert {name: each["passed"] for name, each in results.items()} == {
+        "sctp": True,
+        "headless": True,
+    }
+
+    done = run_labkit("run", "-q", "--dataplane", "iptables,nftables", "--kernel", "uml", *files)
+
+    assert done.returncode == 3
+    assert "4 scenarios, 6 checks: 6 passed, 2 could not be run" in done.stdout
+    assert "nftables: the uml guest has none" in done.stdout
+
+
+def _has(feature: str) -> bool:
     try:
         with Edge() as edge:
-            require(edge, ["ip_vs"])
+            require(edge, [feature])
     except MissingFeature:
         return False
     return True

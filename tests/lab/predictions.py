@@ -11,20 +11,20 @@ from labkit.semantics.predict import predict
 from labkit.semantics.traits import traits_of
 
 
-def surprises(lab: Lab, dataplane: str, sources: Sequence[str] | None = None) -> list[str]:
+def surprises(lab: Lab, sources: Sequence[str] | None = None) -> list[str]:
     """Flows that a running lab shows otherwise than predicted, one line each.
 
     Args:
         lab: what to ask.
-        dataplane: whose traits to predict by.
         sources: as for `Lab.matrix`.
     """
     rows = [(row, flow_of(lab.cluster, row)) for row in lab.matrix(sources).flows]
     asked = [(row, flow) for row, flow in rows if flow is not None]
     assert asked
+    traits = traits_of(lab.cluster.dataplane, lab.cluster.real_kube_proxy)
     found = []
     for row, flow in asked:
-        prediction = predict(lab.cluster, flow, traits_of(dataplane))
+        prediction = predict(lab.cluster, flow, traits)
         if prediction is None or not fits(prediction, seen_of(row)):
             found.append(f"{row.source} to {row.service} {row.address}: {row} not {prediction}")
     return found

@@ -20,6 +20,7 @@ from labkit.dataplane.kube_proxy.server import LOCALHOST, ApiServer
 from labkit.errors import MissingFeature
 from labkit.kernel.netns import Edge, Namespace
 from labkit.kernel.process import Process
+from tests.real_kube_proxy import kube_proxy
 from tests.unit.dataplane.clusters import CLUSTER_IP, P80, cluster
 
 DEADLINE_S = 10.0
@@ -164,8 +165,7 @@ async def rules_have(namespace: Namespace, text: str) -> None:
 
 
 def test_the_real_kube_proxy_follows_what_it_is_told(namespace: Namespace, tmp_path: Path) -> None:
-    if not (program := shutil.which("kube-proxy")):
-        pytest.skip("no kube-proxy on PATH; Debian's source package kubernetes builds one")
+    program = str(kube_proxy())
 
     async def follow(log: IO[bytes]) -> None:
         async with serving(namespace) as (server, port), asyncio.timeout(DEADLINE_S):

@@ -26,4 +26,4 @@ CASES = [
 def test_every_flow_is_as_predicted(dataplane: str, variant: str, lab: LabFactory) -> None:
     scenario = every_policy(**VARIANTS[variant])
 
-    assert surprises(lab(scenario, dataplane=dataplane), dataplane) == []
+    assert surprises(lab(scenario, dataplane=dataplane)) == []

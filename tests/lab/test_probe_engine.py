@@ -323,3 +323,22 @@ def test_sctp_works_or_says_what_the_kernel_lacks(wire: Hosts) -> None:
     else:
         (answer,) = asyncio.run(run())
         assert (answer.outcome, answer.pod) == (Outcome.CONNECTED, "web-1")
+
+
+@pytest.mark.parametrize("protocol", [TCP, UDP])
+def test_a_large_request_goes_there_and_comes_back(wire: Hosts, protocol: Protocol) -> None:
+    large = replace(wire.to_server(80, protocol), request_bytes=60_000)
+
+    (answer,) = probe(large, served=wire)
+
+    assert (answer.outcome, answer.pod) == (Outcome.CONNECTED, "web-1")
+
+
+def test_a_network_that_drops_fragments_loses_large_datagrams_only(wire: Hosts) -> None:
+    install(wire.client, "prerouting", "ip frag-off & 0x3fff != 0 drop")
+    small = replace(wire.to_server(80, UDP), request_bytes=1000)
+
+    first, second = probe(small, replace(small, request_bytes=8192), served=wire, timeout_s=QUICK_S)
+
+    assert first.outcome is Outcome.CONNECTED
+    assert second.outcome is Outcome.TIMED_OUT

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from labkit.cluster.lookup import node_addresses
 from labkit.cluster.model import Cluster, Node
-from labkit.dataplane.base import Change, Silent
+from labkit.dataplane.base import Change, Renders, Silent
 from labkit.dataplane.conntrack import forget_stale_flows
 from labkit.dataplane.dump.parse import NodeDump, moved
 from labkit.dataplane.iptables.apply import (
@@ -33,7 +33,7 @@ IPSET: Final = ("ipset", "restore", "-exist")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DumpPlane:
+class DumpPlane(Renders):
     """One node's own rules. They stay as they are, whatever becomes of the lab's Services."""
 
     dump: NodeDump

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from labkit.cluster.model import Cluster, Node
-from labkit.dataplane.base import Change, KeepsFlowsApart
+from labkit.dataplane.base import Change, KeepsFlowsApart, Renders
 from labkit.dataplane.conntrack import conntrack_sysctls, forget_stale_flows
 from labkit.dataplane.iptables.held import still_held
 from labkit.dataplane.iptables.render import INVALID_COUNTER, render, render_cni_only
@@ -31,7 +31,7 @@ LINE_NUMBER: Final = re.compile(r"line:? (\d+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IptablesPlane(KeepsFlowsApart):
+class IptablesPlane(KeepsFlowsApart, Renders):
     """kube-proxy's iptables mode."""
 
     name: str = "iptables"
@@ -90,7 +90,7 @@ class IptablesPlane(KeepsFlowsApart):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NoPlane(KeepsFlowsApart):
+class NoPlane(KeepsFlowsApart, Renders):
     """No data plane: nodes masquerade their pods, as the CNI does, and know no Services."""
 
     name: str = "none"
@@ -105,12 +105,12 @@ class NoPlane(KeepsFlowsApart):
         """Nothing."""
         return {}
 
-    def render(self, cluster: Cluster, node: Node) -> Ruleset:  # noqa: ARG002 - the interface's
-        """Return the CNI's rule."""
-        return render_cni_only(cluster)
+    def render(self, cluster: Cluster, node: Node) -> Ruleset:
+        """Return the CNI's rules."""
+        return render_cni_only(cluster, node)
 
     def apply(self, changes: Sequence[Change[Ruleset]]) -> None:
-        """Install the CNI's rule."""
+        """Install the CNI's rules."""
         restore(self.backend or "nft", changes)
 
     def mark(self, namespace: Namespace) -> object:

@@ -10,8 +10,7 @@ from typing import Final
 
 from labkit.cluster.model import Cluster, Node
 from labkit.cluster.topology import categorize, is_proxied
-from labkit.dataplane import names
-from labkit.dataplane.cni import masquerade_rules
+from labkit.dataplane import cni, names
 from labkit.dataplane.iptables.matches import comment, local_detector
 from labkit.dataplane.iptables.service import Chains, Options, PortRules
 from labkit.dataplane.node_addresses import (
@@ -88,7 +87,7 @@ def render(cluster: Cluster, node: Node, *, nfacct: bool = True) -> Ruleset:
     }
     nat_chains = {
         **NAT_JUMPS,
-        "POSTROUTING": (*NAT_JUMPS["POSTROUTING"], *masquerade_rules(cluster)),
+        "POSTROUTING": (*NAT_JUMPS["POSTROUTING"], *cni.masquerade_rules(cluster)),
         names.CANARY: (),
         names.NODEPORTS: (),
         names.MARK_MASQ: (f"-j MARK --set-xmark {mark}/{mark}",),
@@ -99,14 +98,15 @@ def render(cluster: Cluster, node: Node, *, nfacct: bool = True) -> Ruleset:
         (
             table("mangle", {names.CANARY: ()}),
             table("filter", filter_chains),
-            table("nat", nat_chains),
+            table("nat", cni.nat_chains(cluster, node, nat_chains)),
         )
     )
 
 
-def render_cni_only(cluster: Cluster) -> Ruleset:
-    """Return what a node has without a data plane: the CNI's rule alone."""
-    return Ruleset((table("nat", {"POSTROUTING": masquerade_rules(cluster)}),))
+def render_cni_only(cluster: Cluster, node: Node) -> Ruleset:
+    """Return what a node has without a data plane: the CNI's rules alone."""
+    masquerading = {"POSTROUTING": cni.masquerade_rules(cluster)}
+    return Ruleset((table("nat", cni.nat_chains(cluster, node, masquerading)),))
 
 
 def _service_rules(cluster: Cluster, node: Node, *, nfacct: bool) -> Chains:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from labkit.cluster.model import Cluster, Node
-from labkit.dataplane.base import Change, Silent
+from labkit.dataplane.base import Change, Renders, Silent
 from labkit.dataplane.conntrack import conntrack_sysctls, forget_stale_flows
 from labkit.dataplane.iptables import apply as iptables
 from labkit.dataplane.iptables.apply import Backend, choose_backend, restore
@@ -38,7 +38,7 @@ CONN_REUSE_FIXED: Final = (5, 9)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IpvsPlane:
+class IpvsPlane(Renders):
     """kube-proxy's IPVS mode."""
 
     name: str = "ipvs"

@@ -12,8 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from labkit.cluster.model import Cluster, KubeProxy, Node
-from labkit.dataplane import names
-from labkit.dataplane.cni import masquerade_rules
+from labkit.dataplane import cni, names
 from labkit.dataplane.iptables.matches import comment, local_detector
 from labkit.dataplane.ipvs import sets
 from labkit.dataplane.ipvs.sets import Jump, Sets, match, said
@@ -75,14 +74,16 @@ def chains(
     }
     nat_chains = {
         **NAT_JUMPS,
-        "POSTROUTING": (*NAT_JUMPS["POSTROUTING"], *masquerade_rules(cluster)),
+        "POSTROUTING": (*NAT_JUMPS["POSTROUTING"], *cni.masquerade_rules(cluster)),
         names.SERVICES: _services(cluster.kube_proxy, node, found),
         NODE_PORT: found.rules(_node_ports()),
         LOAD_BALANCER: (*found.rules([not_masqueraded]), f"-j {names.MARK_MASQ}"),
         names.MARK_MASQ: (f"-j MARK --set-xmark {mark}/{mark}",),
         names.POSTROUTING: _postrouting(mark, found, without=not cluster.masquerades),
     }
-    return Ruleset((table("filter", filter_chains), table("nat", nat_chains)))
+    return Ruleset(
+        (table("filter", filter_chains), table("nat", cni.nat_chains(cluster, node, nat_chains)))
+    )
 
 
 def refused_to_node(ip: str, protocol: int, port: int) -> str:

@@ -55,6 +55,11 @@ class ApiServer:
         for connection in tuple(self._connections):
             connection.abort()
 
+    async def aclose(self) -> None:
+        """Close, and give the transports the turn of the loop in which they close."""
+        self.close()
+        await asyncio.sleep(0)
+
     def _connection(self) -> asyncio.Protocol:
         return _Connection(ApiConversation(self._store), self._connections, self.posted)
 

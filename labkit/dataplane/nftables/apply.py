@@ -6,16 +6,18 @@ Source: nft(8).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from labkit.cluster.model import Cluster, Node
-from labkit.dataplane.base import Change, KeepsFlowsApart
+from labkit.dataplane.base import Change, KeepsFlowsApart, Renders
 from labkit.dataplane.conntrack import conntrack_sysctls, forget_stale_flows
+from labkit.dataplane.iptables.apply import choose_backend, restore
 from labkit.dataplane.nftables.changes import replacement, transaction, whole
 from labkit.dataplane.nftables.held import is_held
 from labkit.dataplane.nftables.render import render
 from labkit.dataplane.nftables.rules import NftRuleset
+from labkit.dataplane.rules import Ruleset, table
 from labkit.errors import CommandError, MissingFeature
 from labkit.kernel import netfilter
 from labkit.kernel.netns import Namespace
@@ -23,11 +25,12 @@ from labkit.kernel.together import Tool, run_together
 from labkit.kernel.tools import which
 
 NFT: Final = ("nft", "-f", "-")
+NO_NAT: Final = Ruleset((table("nat", {}),))
 BUSY: Final = "Device or resource busy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NftablesPlane(KeepsFlowsApart):
+class NftablesPlane(KeepsFlowsApart, Renders):
     """kube-proxy's nftables mode."""
 
     name: str = "nftables"
@@ -72,15 +75,19 @@ class NftablesPlane(KeepsFlowsApart):
         left = [error for where, error in refused.items() if where not in mended]
         for error in (*left, *_run(again).values()):
             raise error
+        _restore_iptables(changes)
 
     def mark(self, namespace: Namespace) -> object:
         """Return the number that nf_tables gives its changes."""
         return netfilter.generation(namespace)
 
     def held(self, namespace: Namespace, rules: NftRuleset) -> NftRuleset | None:
-        """Return the rules if nft lists all of them, else None: a table is installed whole."""
+        """Return the rules if nft lists all of them, else None: a table is installed whole.
+
+        What iptables keeps beside them is not looked at, but installed again.
+        """
         listed = namespace.execute(["nft", "list", "ruleset"])
-        return rules if is_held(rules, listed) else None
+        return replace(rules, iptables=Ruleset()) if is_held(rules, listed) else None
 
     def clean_up(self, cluster: Cluster, namespaces: Sequence[Namespace]) -> None:
         """Forget UDP flows to endpoints that are gone."""
@@ -91,6 +98,21 @@ def _transaction(change: Change[NftRuleset]) -> str:
     if change.previous is None:
         return whole(change.rules)
     return transaction(change.previous, change.rules)
+
+
+def _restore_iptables(changes: Sequence[Change[NftRuleset]]) -> None:
+    """Install what is there beside nft's own tables, and empty what is there no more."""
+    wanted = [
+        Change(
+            change.namespace,
+            change.rules.iptables if change.rules.iptables.tables else NO_NAT,
+            change.previous.iptables if change.previous else Ruleset(),
+        )
+        for change in changes
+        if change.rules.iptables != (change.previous.iptables if change.previous else Ruleset())
+    ]
+    if wanted:
+        restore(choose_backend(wanted[0].namespace), wanted)
 
 
 def _is_busy(error: CommandError | None) -> bool:

@@ -38,7 +38,7 @@ def whole(rules: NftRuleset) -> str:
     """Return the transaction that makes every table, whatever is left of one of its name."""
     # To delete a table that is not there would be refused.
     lines = [f"{verb} table ip {name}" for name in rules.by_name() for verb in ("add", "delete")]
-    return "".join(f"{line}\n" for line in [*lines, rules.text().rstrip()])
+    return "".join(f"{line}\n" for line in [*lines, rules.nft_text().rstrip()])
 
 
 def replacement(before: NftRuleset, after: NftRuleset) -> str:
@@ -49,7 +49,7 @@ def replacement(before: NftRuleset, after: NftRuleset) -> str:
     they give up at once. (6.1.176 no longer does so.)
     """
     lines = [f"delete table ip {name}" for name in before.by_name()]
-    return "".join(f"{line}\n" for line in [*lines, after.text().rstrip()])
+    return "".join(f"{line}\n" for line in [*lines, after.nft_text().rstrip()])
 
 
 @dataclass(frozen=True, slots=True)

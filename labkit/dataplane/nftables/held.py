@@ -36,7 +36,7 @@ def is_held(rules: NftRuleset, listed: str) -> bool:
         name in found
         and found[name].statements == block.statements
         and found[name].elements >= block.elements
-        for name, block in _blocks(rules.text()).items()
+        for name, block in _blocks(rules.nft_text()).items()
     )
 
 

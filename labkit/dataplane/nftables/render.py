@@ -16,12 +16,15 @@ from typing import Final
 
 from labkit.cluster.model import Cluster, Node
 from labkit.cluster.topology import categorize, is_proxied
+from labkit.dataplane import cni
 from labkit.dataplane.nftables import names
 from labkit.dataplane.nftables.layout import COLLECTIONS, HOOKS
 from labkit.dataplane.nftables.matches import local_detector, set_mark
 from labkit.dataplane.nftables.rules import Chain, Collection, Element, NftRuleset, NftTable
 from labkit.dataplane.nftables.service import Objects, Options, PortRules
 from labkit.dataplane.node_addresses import node_port_addresses
+from labkit.dataplane.rules import Ruleset
+from labkit.dataplane.rules import table as iptables_table
 
 """The Lab's word for leaving the SNAT rules out."""
 CNI_TABLE: Final = "cni"
@@ -50,7 +53,13 @@ def render(cluster: Cluster, node: Node) -> NftRuleset:
         collections={each.name: each for each in sets},
         chains={each.name: each for each in chains},
     )
-    return NftRuleset((table, *cni_tables(cluster)))
+    return NftRuleset((table, *cni_tables(cluster)), host_port_rules(cluster, node))
+
+
+def host_port_rules(cluster: Cluster, node: Node) -> Ruleset:
+    """The port mapper's rules, where there are host ports: it uses iptables wherever it can."""
+    chains = cni.nat_chains(cluster, node, {})
+    return Ruleset((iptables_table("nat", chains),) if chains else ())
 
 
 def cni_tables(cluster: Cluster) -> tuple[NftTable, ...]:

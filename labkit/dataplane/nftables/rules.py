@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from labkit.dataplane.rules import Ruleset
+
 NEXT_LINE: Final = ",\n\t\t\t     "
 """How nft goes on with the elements of a set."""
 
@@ -95,11 +97,17 @@ class NftTable:
 
 @dataclass(frozen=True, slots=True)
 class NftRuleset:
-    """Everything that one node's nftables hold: equal rulesets are the same text."""
+    """Everything that one node's kernel holds: equal rulesets are the same text."""
 
     tables: tuple[NftTable, ...] = ()
+    iptables: Ruleset = field(default_factory=Ruleset)
+    """What others keep there with iptables: CNI plugins do, beside any data plane."""
 
     def text(self) -> str:
+        """The rules as the kernel's own tools print them."""
+        return self.nft_text() + self.iptables.text()
+
+    def nft_text(self) -> str:
         """The rules as ``nft list ruleset`` prints them, without counters."""
         return "".join(table.text() for table in self.tables)
 

@@ -42,6 +42,7 @@ from labkit.manifest.kinds.kubernetes import (
 )
 from labkit.manifest.kinds.lab import (
     DATAPLANES,
+    PROXY_MODES,
     Check,
     CheckSpec,
     ClientRoute,
@@ -83,6 +84,7 @@ from labkit.manifest.location import Location
 __all__ = [
     "DATAPLANES",
     "LABKIT_API",
+    "PROXY_MODES",
     "Address",
     "Check",
     "CheckSpec",

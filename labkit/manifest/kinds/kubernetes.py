@@ -61,6 +61,8 @@ class ContainerPort(Kubernetes, frozen=True, kw_only=True):
     name: str = ""
     protocol: ProtocolName = "TCP"
     host_port: int | None = None
+    host_ip: Address | None = field(name="hostIP", default=None)
+    """The one address of the node on which hostPort answers; every one without it."""
 
 
 class EnvVar(Kubernetes, frozen=True, kw_only=True):

@@ -73,9 +73,15 @@ class DetectLocal(Own, frozen=True, kw_only=True):
     interface_name_prefix: str = ""
 
 
+ProxyMode = Literal["iptables", "ipvs", "nftables"]
+PROXY_MODES: Final = ("iptables", "ipvs", "nftables")
+
+
 class LabKubeProxy(Own, frozen=True, kw_only=True):
     """What a KubeProxyConfiguration would say, by its names."""
 
+    mode: ProxyMode = "iptables"
+    """Of the data plane ``kube-proxy`` alone: the others are a mode each."""
     cluster_cidr: Address | None = field(name="clusterCIDR", default=None)
     """None: the pod CIDR; empty text: no local-traffic detection."""
     detect_local_mode: Literal[
@@ -171,10 +177,13 @@ class CheckSpec(Own, frozen=True, kw_only=True):
     """What is expected instead where a data plane does something else."""
     protocol: ProtocolName = "TCP"
     attempts: int | None = None
+    request_bytes: int | None = None
+    """The request carries so many bytes, and an answer counts as a pod's if it carries them too."""
 
-    def under(self, dataplane: str) -> CheckSpec:
-        """The same with what is expected under one data plane."""
-        own = (expect for name, expect in self.expect_under.items() if name == dataplane)
+    def under(self, *dataplanes: str) -> CheckSpec:
+        """The same with what is expected under the first of these data planes that it names."""
+        named = {str(name): expect for name, expect in self.expect_under.items()}
+        own = (named[name] for name in dataplanes if name in named)
         return replace(self, expect=next(own, self.expect))
 
 

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv4Network
 import pytest
 
 from labkit.cluster.model import Cluster, DetectLocalMode, KubeProxy, PodNetwork
-from labkit.dataplane import data_plane
+from labkit.dataplane import data_plane, needs_of
 from labkit.dataplane.iptables.render import LARGE_CLUSTER_ENDPOINTS, render, render_cni_only
 from labkit.dataplane.walk import Packet, walk
 from labkit.errors import UsageError
@@ -201,7 +201,7 @@ def test_the_cni_masquerades_pods_that_leave_the_pod_network() -> None:
 def test_without_a_data_plane_the_cnis_rule_is_all_there_is() -> None:
     lab = replace(cluster(WEB), network=replace(NETWORK, pod_masquerade=True))
 
-    rules = render_cni_only(lab)
+    rules = render_cni_only(lab, lab.nodes[0])
 
     packet = Packet(source=POD, destination=CLUSTER_IP, dport=80, interface="cni0")
     (way,) = walk(rules, packet, cluster=lab, node=NODE1)
@@ -272,9 +272,20 @@ def test_endpoints_of_headless_services_do_not_make_a_cluster_large() -> None:
 # --- data planes by name ---
 
 
-def test_a_data_plane_that_is_not_there_yet_is_said_to_be_so() -> None:
-    with pytest.raises(UsageError, match="kube-proxy is not in this version of labkit"):
+def test_a_name_that_is_no_data_plane_is_said_to_be_none() -> None:
+    with pytest.raises(UsageError, match="data plane ebpf is none; there are: iptables,"):
+        data_plane("ebpf")
+
+
+def test_a_real_kube_proxy_has_no_rules_without_a_lab() -> None:
+    with pytest.raises(UsageError, match="a real kube-proxy makes its rules itself"):
         data_plane("kube-proxy")
+
+
+@pytest.mark.parametrize("mode", ["iptables", "ipvs", "nftables"])
+def test_a_real_kube_proxy_needs_what_its_mode_needs(mode: str) -> None:
+    assert needs_of("kube-proxy", proxy_mode=mode) == data_plane(mode).needs
+    assert needs_of("none", proxy_mode=mode) == ()
 
 
 def chains_of(lab: Cluster, name: str) -> dict[str, tuple[str, ...]]:

@@ -97,11 +97,20 @@ def test_a_workload_of_a_cluster_stands_for_no_pods_where_pods_are_in_the_files(
     assert not scenario(WORKER, deployment, pod("a", "worker", "10.244.1.2")).workloads
 
 
-def test_host_ports_are_left_out_with_a_word() -> None:
-    port = {"containerPort": 80, "hostPort": 80}
-    found = scenario(WORKER, pod("ingress", "worker", "10.244.1.2", ports=[port]))
-    assert [each.host_port for each in found.pods[0].spec.containers[0].ports] == [None]
-    assert found.ignored == ("hostPort 80 of Pod ingress (it needs a CNI port mapper)",)
+def test_host_ports_are_kept_but_those_of_one_address_and_those_that_are_taken() -> None:
+    port: Object = {"containerPort": 80, "hostPort": 80}
+    ports: list[Object] = [port, {"containerPort": 81, "hostPort": 81, "hostIP": "10.0.0.4"}]
+    found = scenario(
+        WORKER,
+        pod("ingress", "worker", "10.244.1.2", ports=ports),
+        pod("old", "worker", "10.244.1.3", ports=[{**port, "hostIP": ""}], terminating=True),
+    )
+    given = [[each.host_port for each in pod.spec.containers[0].ports] for pod in found.pods]
+    assert given == [[80, None], [None]]
+    assert found.ignored == (
+        "hostPort 81 TCP of Pod ingress (of address 10.0.0.4)",
+        "hostPort 80 TCP of Pod old (Pod ingress has it on worker)",
+    )
 
 
 def test_two_pods_that_share_a_port_of_their_node_do_not_clash() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from labkit.manifest.kinds import CheckSpec, Expect, Target
 from labkit.manifest.load import load_text
 from tests.unit.manifest.marked import LAB, SERVICE, WEB, assert_one_error
 
@@ -307,6 +308,17 @@ CHECKS = [
         id="attempts",
     ),
     pytest.param(
+        "{from: client, to: {service: web}, requestBytes: §0, expect: {outcome: connected}}",
+        "spec.requestBytes: 0 is out of range; give 1 to 60000",
+        id="requestBytes",
+    ),
+    pytest.param(
+        "{from: client, to: {address: 10.9.9.9, port: 80}, protocol: SCTP, requestBytes: §8,"
+        " expect: {outcome: refused}}",
+        "spec.requestBytes: not for SCTP; leave it out, or give protocol: TCP or UDP",
+        id="requestBytes of SCTP",
+    ),
+    pytest.param(
         "{from: client, to: {service: web}, expect: §{}}",
         "spec.expect: nothing is expected; give conformant, outcome, backends or clientSource",
         id="nothing expected",
@@ -440,3 +452,17 @@ def test_a_check_expects_what_is_said_for_its_data_plane() -> None:
     assert spec.under("nftables").expect == spec.expect
     assert spec.under("ipvs").expect.backends == ["web-1"]
     assert spec.under("ipvs").expect.outcome is None
+    assert spec.under("kube-proxy", "ipvs").expect.backends == ["web-1"]
+    assert spec.under("kube-proxy", "iptables").expect == spec.expect
+
+
+def test_what_is_said_for_a_real_kube_proxy_goes_before_what_is_said_for_its_mode() -> None:
+    spec = CheckSpec(
+        from_="client",
+        to=Target(service="web"),
+        expect=Expect(outcome="refused"),
+        expect_under={"ipvs": Expect(outcome="timeout"), "kube-proxy": Expect(outcome="reset")},
+    )
+
+    assert spec.under("kube-proxy", "ipvs").expect.outcome == "reset"
+    assert spec.under("ipvs").expect.outcome == "timeout"

@@ -360,10 +360,16 @@ PODS = [
     ),
     pytest.param(
         "{name: a}",
-        "{containers: [{name: c, ports: [{containerPort: 80, hostPort: §80}]}]}",
-        "spec.containers[0].ports[0].hostPort: host ports need a CNI port mapper, which labkit does"
-        " not have; leave it out; use hostNetwork or a NodePort Service",
+        "{containers: [{name: c, ports: [{containerPort: 80, hostPort: §70000}]}]}",
+        "spec.containers[0].ports[0].hostPort: 70000 is no port; give a port between 1 and 65535",
         id="hostPort",
+    ),
+    pytest.param(
+        "{name: a}",
+        "{containers: [{name: c, ports: [{containerPort: 80, hostPort: 80, hostIP: §here}]}]}",
+        "spec.containers[0].ports[0].hostIP: 'here' is no address; give an IPv4 address such"
+        " as 192.168.0.7",
+        id="hostIP",
     ),
     pytest.param(
         "{name: a}",
@@ -423,7 +429,25 @@ def test_pods_on_the_host_network_of_one_node_cannot_share_a_port() -> None:
     assert_one_error(
         LAB + pod.format("a", "node1", 80) + pod.format("b", "node1", "§80"),
         "spec.containers[0].ports[0].containerPort: port 80 TCP of node node1 is taken at"
-        " bad.yaml:14:50; pods on the host network share the node's ports",
+        " bad.yaml:14:50; pods share their node's ports",
+    )
+
+
+def test_a_host_port_is_had_once_on_each_address_of_a_node() -> None:
+    def pods(*ports: str) -> str:
+        head = "apiVersion: v1\nkind: Pod\nmetadata: {{name: p{}}}\nspec:\n  nodeName: node1\n"
+        body = "  containers: [{{name: c, ports: [{{containerPort: 80, {}}}]}}]\n---\n"
+        return LAB + "".join((head + body).format(n, port) for n, port in enumerate(ports))
+
+    taken = (
+        "spec.containers[0].ports[0].hostPort: port 80 TCP of node node1 is taken at"
+        " bad.yaml:13:64; pods share their node's ports"
+    )
+    load_text(pods("hostPort: 80, hostIP: 127.0.0.1", "hostPort: 80, hostIP: 192.168.0.1"))
+    load_text(pods("hostPort: 80", "hostPort: 80, protocol: UDP"))
+    assert_one_error(pods("hostPort: 80", "hostPort: §80, hostIP: 192.168.0.1"), taken)
+    assert_one_error(
+        pods("hostPort: 80, hostIP: 127.0.0.1", "hostPort: §80, hostIP: 0.0.0.0"), taken
     )
 
 

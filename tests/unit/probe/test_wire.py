@@ -10,6 +10,9 @@ from labkit.probe.wire import (
     NO_READING,
     Identity,
     Reading,
+    filler,
+    probe_command,
+    probe_request,
     read_command_answer,
     read_http_answer,
 )
@@ -30,6 +33,34 @@ def test_a_responders_answer_says_who_answered_and_whom_it_saw() -> None:
     assert read_command_answer(WEB.whoami("192.168.0.7:40000", "10.0.1.2:80")) == READ._replace(
         http_status=None
     )
+
+
+def test_a_large_request_carries_as_much_as_it_says() -> None:
+    assert (filler(1), filler(12)) == ("0", "012345678901")
+    assert len(probe_request(8192)) - len(probe_request(0)) == 8192 + len("?filler=")
+    assert probe_request(3).startswith(b"GET /?filler=012 HTTP/1.1\r\n")
+    assert probe_command(3) == b"labkit 012"
+    assert probe_command(0) == b"labkit"
+
+
+def test_an_answer_that_lost_a_part_of_the_request_says_nobodys_name() -> None:
+    def answer(carried: str) -> bytes:
+        return WEB.whoami("192.168.0.7:40000", "10.0.1.2:80", carried)
+
+    swapped = "1" + "0" + filler(8192)[2:]
+
+    assert read_command_answer(answer(filler(8192)), filler(8192)).pod == "shop/web-1"
+    assert read_command_answer(answer(filler(8191)), filler(8192)) == NO_READING
+    assert read_command_answer(answer(swapped), filler(8192)) == NO_READING
+    assert read_command_answer(answer(""), filler(8192)) == NO_READING
+
+
+def test_a_large_answer_is_read_when_it_is_whole() -> None:
+    body = WEB.whoami("192.168.0.7:40000", "10.0.1.2:80", filler(60_000))
+    whole = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+
+    assert read_http_answer(whole[:-1], complete=False, filler=filler(60_000)) is None
+    assert read_http_answer(whole, complete=False, filler=filler(60_000)) == READ
 
 
 def test_names_that_need_quoting_stay_json() -> None:

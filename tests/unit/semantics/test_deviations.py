@@ -17,10 +17,11 @@ from labkit.probe.plan import flows
 from labkit.probe.table import FlowRow
 from labkit.semantics.causes import Side, reason
 from labkit.semantics.deviations import BY_TRAIT, Deviation, unseen
-from labkit.semantics.flows import Prediction, Seen
+from labkit.semantics.flows import Prediction
 from labkit.semantics.predict import predict
-from labkit.semantics.traits import TRAITS, Trait, traits_of
+from labkit.semantics.traits import AGES, TRAITS, Trait, traits_of
 from tests.many_policies import VARIANTS, every_policy
+from tests.unit.semantics.as_predicted import seen
 
 for_every_deviation = pytest.mark.parametrize(
     "deviation", BY_TRAIT.values(), ids=lambda deviation: deviation.name
@@ -33,8 +34,9 @@ def test_every_trait_has_a_deviation() -> None:
 
 def test_every_trait_is_one_of_some_data_planes_and_not_of_all() -> None:
     having = [trait for traits in TRAITS.values() for trait in traits]
+    aged = {age.trait for age in AGES}
 
-    assert set(having) == set(Trait)
+    assert set(having) | aged == set(Trait)
     assert all(having.count(trait) < len(TRAITS) for trait in Trait)
 
 
@@ -103,7 +105,7 @@ def causes(before: str, after: str, asked: FlowRow) -> set[Trait]:
 
 
 def _as_predicted(dataplane: str, asked: FlowRow) -> Side:
-    return Side(traits=traits_of(dataplane), seen=_seen(predicted(dataplane, asked)))
+    return Side(traits=traits_of(dataplane), seen=seen(predicted(dataplane, asked)))
 
 
 NODE_PORT_ON_BRIDGE = row("web-2", "cluster", Via.NODE_PORT, BRIDGE_OF_NODE_2, 30002, "node2")
@@ -183,24 +185,12 @@ def test_whatever_differs_by_prediction_has_a_name(variant: str) -> None:
             if one == other:
                 continue
             first, last = (
-                Side(traits=traits, seen=_seen(found))
+                Side(traits=traits, seen=seen(found))
                 for traits, found in zip(sides, (one, other), strict=True)
             )
             assert reason(cluster, flow, first, last).deviations
             named += 1
     assert named
-
-
-def _seen(prediction: Prediction) -> Seen:
-    """What one sees if a data plane does as predicted."""
-    deliveries = sorted(prediction.deliveries, key=lambda each: (each.outcome, str(each)))
-    if prediction.held:
-        deliveries = deliveries[:1]
-    return Seen(
-        outcomes=frozenset(each.outcome for each in deliveries),
-        backends=frozenset(each.backend for each in deliveries if each.backend),
-        sources=frozenset(each.source for each in deliveries if each.source),
-    )
 
 
 def test_what_no_flow_shows_is_said_where_services_are_proxied_on_both_sides() -> None:

@@ -1,0 +1,1 @@
+"""Random clusters, built in a lab that stays, and every flow of them held against the model."""

@@ -1,0 +1,256 @@
+"""A block of random clusters: the unit of work, given by its seed, done in one lab."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+from labkit.cluster.build import build_cluster
+from labkit.dataplane import needs_of
+from labkit.dataplane.base import DataPlane
+from labkit.dataplane.iptables.apply import Backend
+from labkit.dataplane.kube_proxy.flags import check
+from labkit.dataplane.kube_proxy.program import NAME as KUBE_PROXY
+from labkit.dataplane.kube_proxy.program import find
+from labkit.errors import UsageError
+from labkit.fuzz.clusters import RandomCluster, clusters
+from labkit.fuzz.ground import Ground, Trial
+from labkit.fuzz.hosts import lab_manifest
+from labkit.fuzz.scenario import in_words, scenario_text
+from labkit.lab.lab import Lab
+from labkit.lab.real_kube_proxy import Chosen
+from labkit.manifest.load import load_objects, load_text
+from labkit.probe.findings import Failure
+
+CLUSTERS_A_BLOCK: Final = 25
+HASTY_S: Final = 0.3
+"""While a failure shrinks, unexpected silence is believed sooner. The smallest cluster is tried
+again in a lab of its own with all patience."""
+MOST_TOLD: Final = 10
+"""So many flows of a failure are told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """What to try. The same block tries the same clusters."""
+
+    seed: int
+    count: int = CLUSTERS_A_BLOCK
+    dataplane: str = "iptables"
+    iptables: Backend | None = None
+    kube_proxy: Path | None = None
+    """The program that the data plane ``kube-proxy`` runs; None for the one on PATH."""
+    proxy_mode: str = "iptables"
+    nodes: int = 5
+    services: int = 3
+    spec: Mapping[str, Any] = field(default_factory=dict)
+    """What the Lab says of all its clusters' hosts."""
+    shrink: bool = True
+    """Whether to look for the smallest cluster that fails."""
+    within_s: float | None = None
+    """No cluster is begun later than this after the block's start."""
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Features that the data plane needs of the kernel, by their names."""
+        return needs_of(self.dataplane, proxy_mode=self.proxy_mode)
+
+    @property
+    def is_hosted(self) -> bool:
+        """Whether programs make the rules: they know one configuration, and every node."""
+        return self.dataplane == KUBE_PROXY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockResult:
+    """What a block has shown."""
+
+    block: Block
+    clusters: int
+    asked: Mapping[tuple[str, str], int]
+    """Flows, by the kind of their address and their outcome."""
+    unjudged: int
+    elapsed_s: float
+    failure: Failure | None = None
+
+
+@dataclass(slots=True)
+class _Tries:
+    """What happened so far."""
+
+    clusters: int = 0
+    asked: Counter[tuple[str, str]] = field(default_factory=Counter)
+    unjudged: int = 0
+    now: RandomCluster | None = None
+    before: RandomCluster | None = None
+    """What the lab was before the newest cluster."""
+
+    def add(self, trial: Trial) -> None:
+        self.clusters += 1
+        self.asked.update(trial.asked)
+        self.unjudged += trial.unjudged
+
+
+class _Disagreement(Exception):  # noqa: N818 - Hypothesis looks for the smallest cluster that raises it
+    """A cluster that differs from the model."""
+
+    def __init__(self, cluster: RandomCluster, trial: Trial, before: RandomCluster | None) -> None:
+        super().__init__("a cluster differs from the model")
+        self.cluster = cluster
+        self.trial = trial
+        self.before = before
+
+
+def run_block(block: Block, *, plane: DataPlane[Any] | None = None) -> BlockResult:
+    """Try a block's clusters until one differs from the model.
+
+    Args:
+        block: what to try.
+        plane: what installs the rules, if it is not the data plane of that name.
+
+    Raises:
+        LabError: the lab cannot be built, or rules were refused.
+        MissingFeature: this kernel or machine lacks something.
+    """
+    began = time.monotonic()
+    block, program = fitted(block), chosen(block)
+    tries = _Tries()
+    with Ground(
+        dataplane=block.dataplane,
+        spec=block.spec,
+        nodes=block.nodes,
+        iptables=block.iptables,
+        kube_proxy=program,
+        plane=plane,
+    ) as ground:
+        found = _search(block, ground, tries, began)
+    return BlockResult(
+        block=block,
+        clusters=tries.clusters,
+        asked=dict(tries.asked),
+        unjudged=tries.unjudged,
+        elapsed_s=time.monotonic() - began,
+        failure=_failure(block, found, plane=plane) if found else None,
+    )
+
+
+def chosen(block: Block) -> Chosen | None:
+    """Return what serves the labs of a block, if that is a program.
+
+    Raises:
+        MissingFeature: the program is not there.
+        UsageError: it is no kube-proxy.
+    """
+    if not block.is_hosted:
+        return None
+    return Chosen(program=find(block.kube_proxy), mode=block.proxy_mode)
+
+
+def fitted(block: Block) -> Block:
+    """Return the block without a configuration that its program does not know.
+
+    Raises:
+        MissingFeature: the program is not there.
+        UsageError: it is no kube-proxy.
+    """
+    found = chosen(block)
+    if found is None:
+        return block
+    lab = build_cluster(load_objects([lab_manifest("fuzz", [""], block.spec)]))
+    try:
+        check(found.program, lab, found.mode)
+    except UsageError:
+        return replace(block, spec={**block.spec, "kubeProxy": {}})
+    return block
+
+
+def _search(block: Block, ground: Ground, tries: _Tries, began: float) -> _Disagreement | None:
+    """The smallest cluster that differs; the first, if it did so only once."""
+    from hypothesis import HealthCheck, Phase, given, seed, settings
+    from hypothesis.errors import Flaky
+
+    first: _Disagreement | None = None
+
+    @seed(block.seed)
+    @settings(
+        max_examples=block.count,
+        phases=[Phase.generate, *([Phase.shrink] if block.shrink else [])],
+        database=None,
+        deadline=None,
+        print_blob=False,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(
+        clusters(
+            nodes=block.nodes,
+            services=block.services,
+            spec=block.spec,
+            configured=block.is_hosted,
+        )
+    )
+    def agrees(cluster: RandomCluster) -> None:
+        nonlocal first
+        if block.within_s is not None and time.monotonic() - began > block.within_s:
+            return
+        tries.before, tries.now = tries.now, cluster
+        trial = ground.try_cluster(cluster.manifests)
+        if first is None:
+            tries.add(trial)
+        if not trial.agrees:
+            found = _Disagreement(cluster, trial, tries.before)
+            first = first or found
+            ground.patience = replace(ground.patience, unforeseen_s=HASTY_S)
+            raise found
+
+    try:
+        agrees()
+    except _Disagreement as found:
+        return found
+    except Flaky:
+        return first
+    return None
+
+
+def _failure(block: Block, found: _Disagreement, *, plane: DataPlane[Any] | None) -> Failure:
+    told = [*map(in_words, found.trial.surprises), *map(in_words, found.trial.health)]
+    comment = f"{len(told)} flows are not as Kubernetes specifies (seed {block.seed})."
+    text = scenario_text(
+        found.cluster.manifests, found.trial, dataplane=block.dataplane, comment=comment
+    )
+    alone = plane is None and _shows(text, block)
+    before = ""
+    if found.before is not None and not alone:
+        before = scenario_text(
+            found.before.manifests,
+            Trial(),
+            dataplane=block.dataplane,
+            comment="What the lab was before.",
+        )
+    return Failure(
+        seed=block.seed,
+        dataplane=block.dataplane,
+        flows=_shortened(told),
+        scenario=text,
+        alone=alone,
+        before=before,
+    )
+
+
+def _shows(text: str, block: Block) -> bool:
+    """Whether a scenario's Checks fail in a lab of its own."""
+    with Lab(
+        load_text(text),
+        iptables=block.iptables,
+        kube_proxy=block.kube_proxy,
+        proxy_mode=block.proxy_mode,
+    ) as lab:
+        return any(check.differences for check in lab.check())
+
+
+def _shortened(told: Sequence[str]) -> tuple[str, ...]:
+    more = len(told) - MOST_TOLD
+    return (*told[:MOST_TOLD], *([f"and {more} more"] if more > 0 else []))

@@ -1,0 +1,41 @@
+"""Scenarios and random clusters together: how far a data plane conforms."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+
+from labkit.fuzz.block import chosen
+from labkit.fuzz.run import FuzzRequest, fuzz
+from labkit.kernel.guest.exchange import kernel_kind
+from labkit.lab.conformance import scenarios_conform
+from labkit.lab.runs import Request
+from labkit.probe.conformance import Conformance
+from labkit.probe.table import Kernel
+from labkit.semantics.traits import traits_of
+
+
+def conforms(requests: Sequence[Request], clusters: FuzzRequest, *, jobs: int) -> Conformance:
+    """Run every scenario, then try random clusters, and return what both have shown.
+
+    Args:
+        requests: the scenarios, all under one data plane.
+        clusters: the random clusters, under the same one.
+        jobs: labs at a time.
+
+    Raises:
+        MissingFeature: the program is not there.
+        UsageError: it is no kube-proxy.
+        LabError: it fails where it should serve a random cluster.
+    """
+    block = clusters.block
+    program = chosen(block)
+    real = program.identity if program else None
+    return Conformance(
+        dataplane=block.dataplane,
+        real=real,
+        kernel=Kernel(kind=kernel_kind(), release=platform.release()),
+        scenarios=tuple(scenarios_conform(requests, jobs=jobs)),
+        findings=fuzz(clusters) if clusters.clusters else None,
+        traits=traits_of(block.dataplane, real),
+    )

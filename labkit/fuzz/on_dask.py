@@ -1,0 +1,78 @@
+"""Does blocks on the workers of a Dask cluster that is there already.
+
+A block whose worker dies is done again by another: its seed is all that there is to know of it.
+
+Source: https://distributed.dask.org/en/stable/resilience.html.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from labkit.errors import LabError, MissingFeature, UsageError
+from labkit.fuzz.block import Block, BlockResult, run_block
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+BLOCKS_A_THREAD: Final = 2
+"""So many are given out at a time: the next one is there when one ends."""
+CONNECT_S: Final = 10
+
+
+def on_dask(blocks: Iterable[Block], address: str) -> Iterator[BlockResult]:
+    """Yield the results of blocks as they end; closing this cancels what is under way.
+
+    Args:
+        blocks: what to do.
+        address: the scheduler's, as ``tcp://192.0.2.1:8786``.
+
+    Raises:
+        MissingFeature: this machine has no Dask.
+        UsageError: the address is none.
+        LabError: nobody answers at that address, it has no workers, or a block killed one worker
+            after the other.
+        LabkitError: what a block raised.
+    """
+    try:
+        import distributed
+        from distributed.comm.addressing import get_address_host_port
+    except ImportError as error:
+        raise MissingFeature(
+            "dask",
+            found="the Python package distributed is missing",
+            remedy="pip install labkit[dask]",
+        ) from error
+    try:
+        get_address_host_port(address)
+    except ValueError as error:
+        raise UsageError(f"--dask {address}: {error}; write tcp://HOST:PORT") from error
+    try:
+        client = distributed.Client(address, timeout=CONNECT_S, set_as_default=False)
+    except OSError as error:
+        raise LabError(f"no Dask scheduler answers at {address}: {error}") from error
+    with client:
+        threads = sum(client.nthreads().values())
+        if not threads:
+            raise LabError(f"the Dask scheduler at {address} has no workers")
+        yield from _results(client, iter(blocks), BLOCKS_A_THREAD * threads)
+
+
+def _results(client: Client, blocks: Iterator[Block], at_a_time: int) -> Iterator[BlockResult]:
+    from distributed import KilledWorker, as_completed
+
+    def given(block: Block) -> Future[BlockResult]:
+        return client.submit(run_block, block, pure=False)
+
+    first = [given(block) for block in islice(blocks, at_a_time)]
+    pending = as_completed(first, loop=client.loop)
+    for future in pending:
+        try:
+            result = future.result()
+        except KilledWorker as error:
+            raise LabError(f"Dask workers died of a block, one after the other: {error}") from error
+        for block in islice(blocks, 1):
+            pending.add(given(block))
+        yield result

@@ -1,0 +1,153 @@
+"""How far a data plane keeps to what Kubernetes specifies, scenario by scenario. Pure.
+
+What it is measured by is kube-proxy's iptables mode: the default, and what the documentation
+describes. A data plane may deviate from that by the behaviours that it is known for, each of which
+has a name. What is neither as specified nor as known is unexplained.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from labkit.cluster.model import Cluster, RealKubeProxy
+from labkit.probe.compare import flow_of
+from labkit.probe.findings import Findings
+from labkit.probe.table import FlowRow, Kernel
+from labkit.probe.verdict import CheckResult, ScenarioResult
+from labkit.semantics.causes import causes
+from labkit.semantics.deviations import Deviation
+from labkit.semantics.traits import Trait, traits_of
+
+MEASURE: Final = "iptables"
+CANNOT: Final = (2, 3)
+"""Exit statuses of what cannot be run: this version has no such setting, this machine no such
+feature."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deviating:
+    """A flow that ends otherwise than specified, as it is known to."""
+
+    row: FlowRow
+    deviations: tuple[Deviation, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScenarioConformance:
+    """What one scenario has shown."""
+
+    result: ScenarioResult
+    conforming: int = 0
+    """Flows that end as specified."""
+    deviating: tuple[Deviating, ...] = ()
+    unexplained: tuple[FlowRow, ...] = ()
+    unjudged: int = 0
+    """Flows of which the specification says nothing."""
+
+    @property
+    def flows(self) -> int:
+        """All flows that were asked."""
+        return self.conforming + len(self.deviating) + len(self.unexplained) + self.unjudged
+
+    @property
+    def was_run(self) -> bool:
+        """Whether this program and machine can run it at all."""
+        return self.result.error_status not in CANNOT
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing is unexplained, no Check failed and no lab broke."""
+        return not self.was_run or (
+            self.result.error is None and not self.unexplained and not self.failed_checks
+        )
+
+    @property
+    def failed_checks(self) -> Sequence[CheckResult]:
+        """Checks that failed, but for those whose every flow deviates as it is known to."""
+        return [each for each in self.result.checks if not each.passed and not is_known(each)]
+
+    @property
+    def deviating_checks(self) -> Sequence[CheckResult]:
+        """Checks that failed as they must: they ask for what this data plane is known not to do."""
+        return [each for each in self.result.checks if not each.passed and is_known(each)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conformance:
+    """What all scenarios and random clusters have shown of one data plane."""
+
+    dataplane: str
+    real: RealKubeProxy | None
+    """Which program it is; None for labkit's own rules."""
+    kernel: Kernel
+    scenarios: tuple[ScenarioConformance, ...]
+    findings: Findings | None = None
+    """Of random clusters; None if none were asked for."""
+    traits: frozenset[Trait] = field(default_factory=frozenset)
+
+    @property
+    def name(self) -> str:
+        """The data plane in words."""
+        if self.real is None:
+            return self.dataplane
+        return f"kube-proxy {self.real.version} in {self.real.mode} mode"
+
+    @property
+    def deviations(self) -> Mapping[Deviation, int]:
+        """How many flows each deviation shows in; the most frequent first."""
+        seen = Counter(
+            deviation
+            for scenario in self.scenarios
+            for each in scenario.deviating
+            for deviation in each.deviations
+        )
+        return dict(seen.most_common())
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything is as specified, or deviates by name."""
+        return all(each.passed for each in self.scenarios) and (
+            self.findings is None or self.findings.passed
+        )
+
+
+def conformance(cluster: Cluster, result: ScenarioResult) -> ScenarioConformance:
+    """Return what a scenario's flow table shows; its rows are judged already."""
+    own = traits_of(cluster.dataplane, cluster.real_kube_proxy)
+    rows: Iterable[FlowRow] = result.table.flows if result.table else ()
+    conforming, unjudged = 0, 0
+    deviating: list[Deviating] = []
+    unexplained: list[FlowRow] = []
+    for row in rows:
+        flow = flow_of(cluster, row)
+        if flow is None or row.agrees is None:
+            unjudged += 1
+        elif not row.agrees:
+            unexplained.append(row)
+        elif named := causes(cluster, flow, traits_of(MEASURE), own):
+            deviating.append(Deviating(row=row, deviations=named))
+        else:
+            conforming += 1
+    return ScenarioConformance(
+        result=result,
+        conforming=conforming,
+        deviating=tuple(deviating),
+        unexplained=tuple(unexplained),
+        unjudged=unjudged,
+    )
+
+
+def sentence_of(found: Conformance, deviation: Deviation) -> str:
+    """Return a deviation's sentence about this data plane and what it is measured by."""
+    names = (found.name, f"{MEASURE} mode")
+    having, lacking = names if deviation.trait in found.traits else names[::-1]
+    return deviation.sentence.format(having=having, lacking=lacking)
+
+
+def is_known(check: CheckResult) -> bool:
+    """Whether the model foresaw every flow of a Check as it was seen."""
+    rows = [context.row for context in check.contexts]
+    return bool(rows) and all(row is not None and row.agrees is True for row in rows)

@@ -1,0 +1,208 @@
+"""The report of `labkit conformance`: the truth table, and the deviations by name. Pure."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+from tabulate import tabulate
+
+from labkit.cluster.model import RealKubeProxy
+from labkit.probe.conformance import Conformance, ScenarioConformance, sentence_of
+from labkit.probe.table import FlowRow, Kernel
+from labkit.report.cells import flow_name, flow_words, specified_words
+from labkit.report.findings import FindingsReport, findings_lines, report_of
+from labkit.report.table import BOLD, DIM, GREEN, RED, SENTENCE_WIDTH, YELLOW, Paper
+from labkit.report.text import clean, kernel_words, plural
+
+SCHEMA: Final = "labkit.dev/conformance/v1"
+HEAD: Final = ("scenario", "flows", "as specified", "deviate", "unexplained", "Checks")
+MOST_TOLD: Final = 20
+
+
+class DeviationReport(Struct, frozen=True, kw_only=True):
+    """A known deviation that some flow shows."""
+
+    name: str
+    flows: int
+    sentence: str
+    source: str
+
+
+class ScenarioReport(Struct, frozen=True, kw_only=True):
+    """One scenario."""
+
+    scenario: str
+    path: str
+    was_run: bool
+    passed: bool
+    error: str | None
+    failed_checks: tuple[str, ...]
+    deviating_checks: tuple[str, ...]
+    """Those that ask for what this data plane is known not to do."""
+    checks: int
+    deviations: dict[str, int]
+    """Flows, by the deviation's name."""
+    unexplained: int
+    flows: tuple[FlowRow, ...]
+
+
+class ConformanceReport(Struct, frozen=True, kw_only=True):
+    """The whole report."""
+
+    schema: str
+    dataplane: str
+    kube_proxy: RealKubeProxy | None
+    kernel: Kernel
+    passed: bool
+    deviations: tuple[DeviationReport, ...]
+    scenarios: tuple[ScenarioReport, ...]
+    fuzz: FindingsReport | None
+
+
+def conformance_text(found: Conformance, paper: Paper) -> str:
+    """Return the report for a terminal."""
+    return paper.finish(_lines(found, paper))
+
+
+def conformance_markdown(found: Conformance) -> str:
+    """Return the report as Markdown."""
+    parts = [
+        f"## {clean(found.name)}",
+        kernel_words(found.kernel),
+        tabulate(_rows(found.scenarios), HEAD, tablefmt="github", disable_numparse=True),
+    ]
+    named = [
+        f"- **{deviation.name}** ({plural(flows, 'flow')}): {sentence_of(found, deviation)} "
+        f"({deviation.source})"
+        for deviation, flows in found.deviations.items()
+    ]
+    parts += ["\n".join(named)] if named else []
+    wrong = [f"- {line}" for line in _wrong(found, Paper())]
+    parts += ["\n".join(wrong)] if wrong else []
+    parts.append(_summary(found))
+    return "\n\n".join(parts) + "\n"
+
+
+def conformance_json(found: Conformance) -> str:
+    """Return the report as JSON, every flow included."""
+    report = ConformanceReport(
+        schema=SCHEMA,
+        dataplane=found.dataplane,
+        kube_proxy=found.real,
+        kernel=found.kernel,
+        passed=found.passed,
+        deviations=tuple(
+            DeviationReport(
+                name=deviation.name,
+                flows=flows,
+                sentence=sentence_of(found, deviation),
+                source=deviation.source,
+            )
+            for deviation, flows in found.deviations.items()
+        ),
+        scenarios=tuple(map(_scenario, found.scenarios)),
+        fuzz=None if found.findings is None else report_of(found.findings),
+    )
+    return msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n"
+
+
+def _lines(found: Conformance, paper: Paper) -> Iterator[str]:
+    yield paper.paint(clean(found.name), BOLD)
+    yield paper.paint(kernel_words(found.kernel), DIM)
+    yield ""
+    yield from tabulate(_rows(found.scenarios), HEAD, tablefmt="plain").split("\n")
+    yield ""
+    for deviation, flows in found.deviations.items():
+        yield paper.paint(f"{deviation.name}: {plural(flows, 'flow')}", YELLOW)
+        for text in (sentence_of(found, deviation), deviation.source):
+            yield from textwrap.wrap(
+                clean(text), SENTENCE_WIDTH, initial_indent="    ", subsequent_indent="    "
+            )
+    for line in _wrong(found, paper):
+        yield from textwrap.wrap(
+            f"{paper.style.marks.failed} {line}", SENTENCE_WIDTH, subsequent_indent="    "
+        )
+    if found.findings is not None:
+        yield ""
+        yield "random clusters:"
+        yield from findings_lines(found.findings, paper)
+    mark = paper.style.marks.passed if found.passed else paper.style.marks.failed
+    yield from ("", paper.paint(f"{mark} {_summary(found)}", GREEN if found.passed else RED))
+
+
+def _rows(scenarios: Sequence[ScenarioConformance]) -> list[tuple[object, ...]]:
+    return [
+        (
+            clean(each.result.scenario),
+            each.flows or "",
+            each.conforming or "",
+            len(each.deviating) or "",
+            len(each.unexplained) or "",
+            _checks(each),
+        )
+        for each in scenarios
+    ]
+
+
+def _checks(scenario: ScenarioConformance) -> str:
+    if scenario.result.error is not None:
+        return "failed" if scenario.was_run else "not run"
+    total, known = len(scenario.result.checks), len(scenario.deviating_checks)
+    passed = total - known - len(scenario.failed_checks)
+    return f"{passed}/{total}{f', {known} deviate' if known else ''}" if total else ""
+
+
+def _wrong(found: Conformance, paper: Paper) -> Iterator[str]:
+    """What is not as it should be, and what could not be run."""
+    for each in found.scenarios:
+        where = clean(each.result.scenario)
+        if each.result.error is not None:
+            what = "failed" if each.was_run else "not run"
+            yield f"{where}: {what}: {clean(each.result.error)}"
+        for check in each.failed_checks:
+            differences = clean("; ".join(check.differences))
+            yield f"{where}: Check {clean(check.name)} failed: {differences}"
+        for row in each.unexplained[:MOST_TOLD]:
+            name = flow_name(row, paper.style.marks)
+            seen = flow_words(row, paper.style.marks)
+            yield f"{where}: {name}: {seen}; expected {specified_words(row)}"
+        if len(each.unexplained) > MOST_TOLD:
+            yield f"{where}: and {len(each.unexplained) - MOST_TOLD} more"
+
+
+def _summary(found: Conformance) -> str:
+    run = [each for each in found.scenarios if each.was_run]
+    flows = sum(each.flows for each in run)
+    deviating = sum(len(each.deviating) for each in run)
+    unexplained = sum(len(each.unexplained) for each in run)
+    ways = f" in {plural(len(found.deviations), 'named way')}" if deviating else ""
+    words = [
+        f"{plural(len(run), 'scenario')}, {plural(flows, 'flow')}",
+        f"{deviating} deviate{ways}, {unexplained} unexplained",
+    ]
+    if found.findings is not None:
+        outcome = "all as expected" if found.findings.passed else "not all as expected"
+        words.append(f"{plural(found.findings.clusters, 'random cluster')} {outcome}")
+    return "; ".join(words)
+
+
+def _scenario(scenario: ScenarioConformance) -> ScenarioReport:
+    deviations = Counter(d.name for each in scenario.deviating for d in each.deviations)
+    return ScenarioReport(
+        scenario=scenario.result.scenario,
+        path=scenario.result.path,
+        was_run=scenario.was_run,
+        passed=scenario.passed,
+        error=scenario.result.error,
+        failed_checks=tuple(check.name for check in scenario.failed_checks),
+        deviating_checks=tuple(check.name for check in scenario.deviating_checks),
+        checks=len(scenario.result.checks),
+        deviations=dict(deviations),
+        unexplained=len(scenario.unexplained),
+        flows=scenario.result.table.flows if scenario.result.table else (),
+    )
