@@ -329,6 +329,7 @@ def unseen(cluster: Cluster, apart: Set[Trait]) -> tuple[Deviation, ...]:
     matters = {
         Trait.AFFINITY_PER_ADDRESS: sticky,
         **{each.trait: bool(proxied) for each in UNSEEN},
+        Trait.FORWARDS_INVALID: bool(proxied) and not cluster.kube_proxy.tcp_be_liberal,
     }
     served = Trait.SERVES not in apart
     return tuple(

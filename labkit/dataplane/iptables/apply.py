@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from labkit.cluster.model import Cluster, Node
 from labkit.dataplane.base import Change, KeepsFlowsApart, Renders
-from labkit.dataplane.conntrack import forget_stale_flows
+from labkit.dataplane.conntrack import conntrack_sysctls, forget_stale_flows
 from labkit.dataplane.iptables.held import still_held
 from labkit.dataplane.iptables.render import INVALID_COUNTER, render, render_cni_only
 from labkit.dataplane.iptables.service import LOCALHOST_COUNTER
@@ -55,9 +55,10 @@ class IptablesPlane(KeepsFlowsApart, Renders):
 
     def sysctls(self, cluster: Cluster) -> Mapping[str, str]:
         """NodePorts on localhost need packets from 127.0.0.1 to be routed."""
+        conntrack = conntrack_sysctls(cluster.kube_proxy)
         if not serves_localhost(cluster.kube_proxy):
-            return {}
-        return {"net/ipv4/conf/all/route_localnet": "1"}
+            return conntrack
+        return {"net/ipv4/conf/all/route_localnet": "1", **conntrack}
 
     def render(self, cluster: Cluster, node: Node) -> Ruleset:
         """Return all tables of ``node``."""

@@ -15,7 +15,7 @@ from typing import Final
 
 from labkit.cluster.model import Cluster, Node
 from labkit.dataplane.base import Change, Renders, Silent
-from labkit.dataplane.conntrack import forget_stale_flows
+from labkit.dataplane.conntrack import conntrack_sysctls, forget_stale_flows
 from labkit.dataplane.iptables import apply as iptables
 from labkit.dataplane.iptables.apply import Backend, choose_backend, restore
 from labkit.dataplane.ipvs.confusion import confused_with
@@ -60,6 +60,7 @@ class IpvsPlane(Renders):
             "net/ipv4/vs/conntrack": "1",
             "net/ipv4/vs/expire_nodest_conn": "1",
             "net/ipv4/vs/expire_quiescent_template": "1",
+            **conntrack_sysctls(cluster.kube_proxy),
         }
         if _kernel_version() < CONN_REUSE_FIXED:
             wanted["net/ipv4/vs/conn_reuse_mode"] = "0"

@@ -112,3 +112,5 @@ def _rule_wishes(config: KubeProxy) -> Iterator[Wish]:
         yield Wish("ipvs.scheduler", "ipvs-scheduler", config.ipvs_scheduler)
     if config.ipvs_strict_arp:
         yield Wish("ipvs.strictARP", "ipvs-strict-arp", "true")
+    if config.tcp_be_liberal:
+        yield Wish("conntrack.tcpBeLiberal", "conntrack-tcp-be-liberal", "true")

@@ -11,7 +11,7 @@ from typing import Final
 
 from labkit.cluster.model import Cluster, Node
 from labkit.dataplane.base import Change, KeepsFlowsApart, Renders
-from labkit.dataplane.conntrack import forget_stale_flows
+from labkit.dataplane.conntrack import conntrack_sysctls, forget_stale_flows
 from labkit.dataplane.iptables.apply import choose_backend, restore
 from labkit.dataplane.nftables.changes import replacement, transaction, whole
 from labkit.dataplane.nftables.held import is_held
@@ -49,9 +49,9 @@ class NftablesPlane(KeepsFlowsApart, Renders):
             raise MissingFeature("nftables", found="nft is not on PATH", remedy=remedy)
         return self
 
-    def sysctls(self, cluster: Cluster) -> Mapping[str, str]:  # noqa: ARG002 - the interface's
-        """Nothing: NodePorts on localhost, which need it elsewhere, are not served."""
-        return {}
+    def sysctls(self, cluster: Cluster) -> Mapping[str, str]:
+        """Nothing for NodePorts on localhost, which are not served."""
+        return conntrack_sysctls(cluster.kube_proxy)
 
     def render(self, cluster: Cluster, node: Node) -> NftRuleset:
         """Return all tables of ``node``."""

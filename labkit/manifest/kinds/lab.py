@@ -60,6 +60,12 @@ class KubeProxyIPVS(Own, frozen=True, kw_only=True):
     strict_arp: bool = field(name="strictARP", default=False)
 
 
+class KubeProxyConntrack(Own, frozen=True, kw_only=True):
+    """``conntrack`` of a KubeProxyConfiguration."""
+
+    tcp_be_liberal: bool = False
+
+
 class DetectLocal(Own, frozen=True, kw_only=True):
     """``detectLocal`` of a KubeProxyConfiguration."""
 
@@ -85,6 +91,7 @@ class LabKubeProxy(Own, frozen=True, kw_only=True):
     node_port_addresses: list[Address] = []
     iptables: KubeProxyIPTables = KubeProxyIPTables()
     ipvs: KubeProxyIPVS = KubeProxyIPVS()
+    conntrack: KubeProxyConntrack = KubeProxyConntrack()
 
 
 DataPlaneName = Literal["iptables", "ipvs", "nftables", "kube-proxy", "none"]

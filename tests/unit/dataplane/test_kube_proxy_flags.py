@@ -30,6 +30,7 @@ Flags:
       --proxy-mode ProxyMode               Which proxy mode to use: 'userspace' (older) or 'iptables' or 'ipvs'
 """  # noqa: E501 - as it prints it
 NEW_FLAGS = """
+      --conntrack-tcp-be-liberal           ...
       --iptables-localhost-nodeports       If false, ...
       --iptables-masquerade-bit int32      ...
       --ipvs-scheduler string              ...
@@ -54,6 +55,7 @@ def test_a_program_is_what_it_says() -> None:
     assert read(Path("/x"), "Kubernetes v1.30.1", OLD_HELP).modes - OLD.modes == {"nftables"}
     assert "help" in OLD.flags
     assert NEW.flags - OLD.flags == {
+        "conntrack-tcp-be-liberal",
         "iptables-localhost-nodeports",
         "iptables-masquerade-bit",
         "ipvs-scheduler",
@@ -116,6 +118,7 @@ def test_what_is_as_kube_proxy_has_it_is_not_said() -> None:
         ),
         (KubeProxy(cluster_cidr=None, ipvs_scheduler="lc"), "--ipvs-scheduler=lc"),
         (KubeProxy(cluster_cidr=None, ipvs_strict_arp=True), "--ipvs-strict-arp=true"),
+        (KubeProxy(cluster_cidr=None, tcp_be_liberal=True), "--conntrack-tcp-be-liberal=true"),
     ],
 )
 def test_each_field_has_its_flag(config: KubeProxy, expected: str) -> None:

@@ -429,12 +429,14 @@ def test_everything_that_a_lab_may_say_is_read() -> None:
         "    podNetwork: vxlan, podMasquerade: false}\n"
         "  kubeProxy: {clusterCIDR: '', detectLocalMode: InterfaceNamePrefix,\n"
         "    detectLocal: {interfaceNamePrefix: veth}, nodePortAddresses: [10.0.0.0/8],\n"
-        "    iptables: {masqueradeAll: true, masqueradeBit: 31}, ipvs: {scheduler: sh}}\n"
+        "    iptables: {masqueradeAll: true, masqueradeBit: 31}, ipvs: {scheduler: sh},\n"
+        "    conntrack: {tcpBeLiberal: true}}\n"
         "  nodePortRange: 1-65535\n  without: [masquerade]\n"
     )
     spec = scenario.lab.spec
     assert spec.nodes[0].address == "10.0.0.7"
     assert (spec.kube_proxy.cluster_cidr, spec.network.pod_network) == ("", "vxlan")
+    assert spec.kube_proxy.conntrack.tcp_be_liberal
     assert spec.clients is not None
     assert spec.clients[0].routes[0].via == "n"
 
