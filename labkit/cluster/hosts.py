@@ -96,6 +96,7 @@ def _nodes(scenario: kinds.Scenario, network: Network, taken: set[IPv4Address]) 
             pod_cidr=cidr(spec.pod_cidr) if spec.pod_cidr else next(pod_cidrs),
             labels=spec.labels,
             zone=spec.zone or spec.labels.get(ZONE_LABEL),
+            drops_input=spec.input_policy == "DROP",
         )
         yield _described(node, described.get(spec.name))
 

@@ -111,6 +111,8 @@ class Node:
     pod_cidr: IPv4Network
     zone: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    drops_input: bool = False
+    """Whether its own firewall drops packets to the node that nobody accepts."""
 
     @property
     def bridge_ip(self) -> IPv4Address:

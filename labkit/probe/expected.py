@@ -52,7 +52,8 @@ def explain(cluster: Cluster, flow: Flow) -> Explanation:
     if prediction is None:
         raise UsageError(
             f"nothing says what becomes of {flow.address}:{flow.dport} {flow.protocol}: a host "
-            "of this lab has that address too, or an endpoint is no pod of it"
+            "of this lab has that address too, an endpoint is no pod of it, or a node's own "
+            "firewall (inputPolicy) decides"
         )
     return Explanation(
         dataplane=cluster.dataplane,

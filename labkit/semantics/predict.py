@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 from typing import Final
 
 from labkit.cluster.model import Cluster, Service, ServicePort
-from labkit.semantics import because
+from labkit.semantics import because, firewall
 from labkit.semantics.arrival import (
     Arrival,
     arrival,
@@ -45,6 +45,11 @@ BOTH_WAYS: Final[tuple[Via, Via]] = ("ClusterIP", "ExternalIP")
 
 def predict(cluster: Cluster, flow: Flow, traits: frozenset[Trait]) -> Prediction | None:
     """Return what a data plane with these traits makes of a flow; None if nothing says."""
+    found = _predict(cluster, flow, traits)
+    return None if found is None or firewall.decides(cluster, flow, found, traits) else found
+
+
+def _predict(cluster: Cluster, flow: Flow, traits: frozenset[Trait]) -> Prediction | None:
     if flow.via == "PodIP" or _is_beyond(cluster, flow):
         return predict_direct(cluster, flow) if flow.via == "PodIP" else None
     came = arrival(cluster, flow)

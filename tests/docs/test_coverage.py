@@ -1,4 +1,4 @@
-"""docs/coverage.md is what docs/coverage.toml and its own last table make; it names what exists."""
+"""docs/coverage.md is made of docs/coverage.toml and its own last table, and names what exists."""
 
 from __future__ import annotations
 

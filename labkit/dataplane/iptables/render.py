@@ -10,7 +10,7 @@ from typing import Final
 
 from labkit.cluster.model import Cluster, Node
 from labkit.cluster.topology import categorize, is_proxied
-from labkit.dataplane import cni, names
+from labkit.dataplane import cni, firewall, names
 from labkit.dataplane.iptables.matches import comment, local_detector
 from labkit.dataplane.iptables.service import Chains, Options, PortRules
 from labkit.dataplane.node_addresses import (
@@ -73,6 +73,7 @@ def render(cluster: Cluster, node: Node, *, nfacct: bool = True) -> Ruleset:
     mark = f"{cluster.kube_proxy.masquerade_mark:#x}"
     filter_chains = {
         **FILTER_JUMPS,
+        "INPUT": (*FILTER_JUMPS["INPUT"], *firewall.input_rules(node)),
         names.CANARY: (),
         names.SERVICES: (),
         names.EXTERNAL_SERVICES: (),
@@ -104,9 +105,10 @@ def render(cluster: Cluster, node: Node, *, nfacct: bool = True) -> Ruleset:
 
 
 def render_cni_only(cluster: Cluster, node: Node) -> Ruleset:
-    """Return what a node has without a data plane: the CNI's rules alone."""
+    """Return what a node has without a data plane: the CNI's rules, and its firewall's."""
     masquerading = {"POSTROUTING": cni.masquerade_rules(cluster)}
-    return Ruleset((table("nat", cni.nat_chains(cluster, node, masquerading)),))
+    nat = table("nat", cni.nat_chains(cluster, node, masquerading))
+    return Ruleset((*firewall.own_table(node), nat))
 
 
 def _service_rules(cluster: Cluster, node: Node, *, nfacct: bool) -> Chains:

@@ -13,6 +13,7 @@ from typing import Final
 
 from labkit.cluster.model import Cluster, KubeProxy, Node
 from labkit.dataplane import cni, names
+from labkit.dataplane.firewall import input_rules
 from labkit.dataplane.iptables.matches import comment, local_detector
 from labkit.dataplane.ipvs import sets
 from labkit.dataplane.ipvs.sets import Jump, Sets, match, said
@@ -65,6 +66,7 @@ def chains(
     not_masqueraded = Jump(sets.LOAD_BALANCER_LOCAL, "dst,dst", "RETURN")
     filter_chains = {
         **FILTER_JUMPS,
+        "INPUT": (*FILTER_JUMPS["INPUT"], *input_rules(node)),
         names.FORWARD: _forward(mark),
         NODE_PORT: (Jump(sets.HEALTH_CHECK, "dst", "ACCEPT").rule(),),
         names.PROXY_FIREWALL: found.rules([firewall]),

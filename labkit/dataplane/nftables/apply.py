@@ -25,7 +25,6 @@ from labkit.kernel.together import Tool, run_together
 from labkit.kernel.tools import which
 
 NFT: Final = ("nft", "-f", "-")
-NO_NAT: Final = Ruleset((table("nat", {}),))
 BUSY: Final = "Device or resource busy"
 
 
@@ -102,15 +101,14 @@ def _transaction(change: Change[NftRuleset]) -> str:
 
 def _restore_iptables(changes: Sequence[Change[NftRuleset]]) -> None:
     """Install what is there beside nft's own tables, and empty what is there no more."""
-    wanted = [
-        Change(
-            change.namespace,
-            change.rules.iptables if change.rules.iptables.tables else NO_NAT,
-            change.previous.iptables if change.previous else Ruleset(),
-        )
-        for change in changes
-        if change.rules.iptables != (change.previous.iptables if change.previous else Ruleset())
-    ]
+    wanted: list[Change[Ruleset]] = []
+    for change in changes:
+        before = change.previous.iptables if change.previous else Ruleset()
+        after = change.rules.iptables
+        if after != before:
+            names = {each.name for each in after.tables}
+            gone = [table(each.name, {}) for each in before.tables if each.name not in names]
+            wanted.append(Change(change.namespace, Ruleset((*after.tables, *gone)), before))
     if wanted:
         restore(choose_backend(wanted[0].namespace), wanted)
 

@@ -16,7 +16,7 @@ from typing import Final
 
 from labkit.cluster.model import Cluster, Node
 from labkit.cluster.topology import categorize, is_proxied
-from labkit.dataplane import cni
+from labkit.dataplane import cni, firewall
 from labkit.dataplane.nftables import names
 from labkit.dataplane.nftables.layout import COLLECTIONS, HOOKS
 from labkit.dataplane.nftables.matches import local_detector, set_mark
@@ -53,13 +53,14 @@ def render(cluster: Cluster, node: Node) -> NftRuleset:
         collections={each.name: each for each in sets},
         chains={each.name: each for each in chains},
     )
-    return NftRuleset((table, *cni_tables(cluster)), host_port_rules(cluster, node))
+    return NftRuleset((table, *cni_tables(cluster)), iptables_beside(cluster, node))
 
 
-def host_port_rules(cluster: Cluster, node: Node) -> Ruleset:
-    """The port mapper's rules, where there are host ports: it uses iptables wherever it can."""
+def iptables_beside(cluster: Cluster, node: Node) -> Ruleset:
+    """What is there with iptables: host ports, whose plugin uses it, and the node's firewall."""
     chains = cni.nat_chains(cluster, node, {})
-    return Ruleset((iptables_table("nat", chains),) if chains else ())
+    host_ports = (iptables_table("nat", chains),) if chains else ()
+    return Ruleset((*firewall.own_table(node), *host_ports))
 
 
 def cni_tables(cluster: Cluster) -> tuple[NftTable, ...]:

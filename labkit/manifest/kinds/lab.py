@@ -18,6 +18,8 @@ class LabNode(Own, frozen=True, kw_only=True):
     pod_cidr: Address | None = field(name="podCIDR", default=None)
     labels: dict[str, str] = {}
     zone: str | None = None
+    input_policy: Literal["ACCEPT", "DROP"] = "ACCEPT"
+    """What the node's own firewall does with packets to the node that nobody accepts."""
 
 
 class ClientRoute(Own, frozen=True, kw_only=True):

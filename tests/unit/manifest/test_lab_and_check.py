@@ -18,7 +18,7 @@ LABS = [
     pytest.param(
         "nodes: [{name: node1, §adress: 192.168.0.1}]",
         "spec.nodes[0].adress: there is no such field; did you mean address? there are: name,"
-        " address, podCIDR, labels, zone",
+        " address, podCIDR, labels, zone, inputPolicy",
         id="misspelt field of a node",
     ),
     pytest.param(
