@@ -6,10 +6,11 @@ from `LabkitError`. Names are imported when they are first used.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Final
-
+TYPE_CHECKING = False
+"""typing's own costs more to import than all that `labkit exec` needs."""
 if TYPE_CHECKING:
+    from typing import Final
+
     from labkit.errors import (
         CommandError,
         KernelError,
@@ -47,6 +48,8 @@ _HOME: Final = {
 
 def __getattr__(name: str) -> object:
     """Import a public name on first use: `import labkit` alone costs nothing."""
+    from importlib import import_module
+
     if name not in __all__:
         raise AttributeError(f"module 'labkit' has no attribute {name!r}")
     return getattr(import_module(_HOME.get(name, "labkit.errors")), name)

@@ -3,6 +3,8 @@
 * LabkitError
   + ManifestError            a scenario file is wrong; carries every problem found in it
   + UsageError               the caller asked for something that cannot be (an unknown name)
+    - CommandNotFoundError   a command is no program of this machine
+    - CannotExecuteError     a command is a file that cannot be run
   + MissingFeature           this kernel or machine lacks something; carries the remedy
   + LabError                 the running lab could not do what was asked
     - KernelError            the kernel refused a request
@@ -13,10 +15,11 @@ The command's exit status follows the tree: `exit_status` of each class.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import ClassVar
+
     from labkit.manifest.problems import Problem
 
 
@@ -50,6 +53,18 @@ class ManifestError(LabkitError):
 
 class UsageError(LabkitError):
     """The caller named something that does not exist or asked for what cannot be."""
+
+
+class CommandNotFoundError(UsageError):
+    """A command is no program of this machine; the exit status is that of shells."""
+
+    exit_status: ClassVar[int] = 127
+
+
+class CannotExecuteError(UsageError):
+    """A command is a file that cannot be run; the exit status is that of shells."""
+
+    exit_status: ClassVar[int] = 126
 
 
 class MissingFeature(LabkitError):  # noqa: N818 - named for what it says, not for being an error

@@ -10,16 +10,25 @@ from typing import Final
 import click
 
 COMMANDS: Final = {
+    "apply": "add to a lab that stays, or change it, by a file",
+    "check": "the Checks of a lab that stays",
     "conformance": "how far a kube-proxy keeps to the specification",
+    "delete": "take a Pod, Service or the like out of a lab that stays",
     "diff": "what changes for Services under another data plane",
     "doctor": "what this kernel and machine can do",
+    "down": "end a lab that stays",
+    "exec": "a program in a host of a lab that stays",
     "explain": "what the specification says of one flow, and why; no root needed",
     "fuzz": "random clusters against the specification",
-    "matrix": "the whole flow table of a scenario",
+    "logs": "what programs in the pods of a lab that stays have printed",
+    "matrix": "the whole flow table of a scenario, or of a lab that stays",
+    "ps": "the labs that stay",
     "rules": "the rules of each node as text; no root needed",
     "run": "build each scenario, check it, report, gone",
     "schema": "JSON Schema of scenario files, for editors",
+    "shell": "your shell in a host of a lab that stays",
     "test": "pytest, in a guest kernel if asked",
+    "up": "build a lab that stays",
 }
 
 
@@ -59,6 +68,7 @@ def cli() -> None:
 
     \b
     labkit run scenarios/                     build and check every scenario
+    labkit up scenarios/nodeport-cluster.yaml     a lab that stays: exec, matrix, apply, down
     labkit matrix scenarios/nodeport-local.yaml   who reaches what, seen as whom
     labkit rules scenarios/nodeport-local.yaml --node node1
     """  # noqa: D301 - click's \b keeps the lines as they are

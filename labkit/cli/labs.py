@@ -61,7 +61,6 @@ def requests_for(
     """
     from labkit.lab.runs import Request
 
-    names = [each for each in map(str.strip, (sources or "").split(",")) if each]
     return [
         Request(
             scenario=scenario,
@@ -70,13 +69,18 @@ def requests_for(
             rules=dict(options.rules),
             kube_proxy=options.kube_proxy,
             proxy_mode=options.proxy_mode,
-            sources=names or None,
+            sources=names_of(sources),
             seed=options.seed,
             attempts=options.attempts,
         )
         for scenario in scenarios
         for plane in dataplanes
     ]
+
+
+def names_of(sources: str | None) -> list[str] | None:
+    """Read the option ``--from``; None for what is the default."""
+    return [each for each in map(str.strip, (sources or "").split(",")) if each] or None
 
 
 def everywhere(

@@ -6,23 +6,31 @@ from pathlib import Path
 
 import click
 
+from labkit.cli.held import labs_among, reports_for, texts_of, write_reports
 from labkit.cli.labs import everywhere, load_scenarios, requests_for, tell_logs
 from labkit.cli.options import LabOptions, dataplanes, lab_options, sources_option, write
+from labkit.cli.progress import progress
+from labkit.errors import UsageError
 
 
 @click.command()
 @click.argument(
-    "paths", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path)
+    "paths", metavar="FILE|NAME...", nargs=-1, required=True, type=click.Path(path_type=Path)
 )
 @sources_option
 @lab_options
 def command(paths: tuple[Path, ...], sources: str | None, options: LabOptions) -> None:
     """Probe every flow of a scenario: who reaches what, who answers, whom the pod sees.
 
+    NAME is a lab that stays, see labkit up; it has no suffix and no folder, as files have.
+
     \b
     labkit matrix scenarios/nodeport-local.yaml
     labkit matrix scenarios/nodeport-local.yaml --from client,node1 -o json
     """  # noqa: D301
+    if held := labs_among(paths):
+        _of_held(held, paths, sources, options)
+        return
     planes = dataplanes(options.dataplane, options.kube_proxy)
     requests = requests_for(load_scenarios(paths, options), planes, options, sources=sources)
     from labkit.lab.runs import probe_all
@@ -33,3 +41,44 @@ def command(paths: tuple[Path, ...], sources: str | None, options: LabOptions) -
         tell_logs(each.table.scenario, each.logs, options)
     tables = [each.table for each in probed]
     write(options.outputs, lambda fmt, paper: render_tables(tables, fmt, **paper._asdict()))
+
+
+def _of_held(
+    labs: list[str], paths: tuple[Path, ...], sources: str | None, options: LabOptions
+) -> None:
+    """Print the flow tables of labs that stay."""
+    from labkit.cli.labs import names_of
+    from labkit.holder.protocol import Matrix
+
+    if len(labs) != len(paths):
+        raise UsageError(f"lab {labs[0]} and files are two commands; give one or the other")
+    _refuse_what_builds(labs[0], options)
+    for lab in labs:
+        request = Matrix(
+            sources=names_of(sources),
+            attempts=options.attempts,
+            reports=reports_for(options.outputs),
+        )
+        with progress(lab, quiet=options.quiet):
+            answer = texts_of(lab, request)
+        write_reports(options.outputs, answer.texts)
+
+
+def _refuse_what_builds(lab: str, options: LabOptions) -> None:
+    """Refuse options that say how a lab is built: this one is.
+
+    Raises:
+        UsageError: there is one.
+    """
+    given = {
+        "--dataplane": options.dataplane,
+        "--iptables": options.iptables,
+        "--kernel": options.kernel != "auto",
+        "--rules": options.rules,
+        "--kube-proxy": options.kube_proxy,
+        "--proxy-mode": options.proxy_mode,
+        "--only-services": options.only_services,
+        "--rootless": options.rootless,
+    }
+    if wrong := [name for name, value in given.items() if value]:
+        raise UsageError(f"{wrong[0]} is for building, and lab {lab} is up; give its file instead")

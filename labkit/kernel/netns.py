@@ -288,6 +288,25 @@ class Namespace:
         # Decided on the one worker thread: two callers must not make two.
         return self._mount_fd if self._mount_fd >= 0 else self._edge.run(ensure)
 
+    def duplicates(self) -> tuple[int, int]:
+        """Return descriptors of this and its mount namespace: the caller's, to pass on and close.
+
+        Raises:
+            LabError: the namespace is closed.
+        """
+
+        def make() -> tuple[int, int]:
+            self._check_open()
+            net, mounts = os.dup(self.fd), -1
+            try:
+                mounts = os.dup(self.mount_fd)
+            finally:
+                if mounts < 0:
+                    os.close(net)
+            return net, mounts
+
+        return self._edge.run(make)
+
     def popen(
         self,
         argv: Sequence[str],

@@ -6,9 +6,11 @@ An ordinary user's PATH has no /usr/sbin, and iptables is there; in a user names
 from __future__ import annotations
 
 import os
-import shutil
-from pathlib import Path
-from typing import Final
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Final
 
 FOR_ROOT: Final = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 
@@ -21,6 +23,8 @@ def search_path() -> str:
 
 def which(name: str) -> str | None:
     """The full path of a program, or None."""
+    import shutil
+
     return shutil.which(name, path=search_path())
 
 

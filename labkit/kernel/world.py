@@ -182,7 +182,9 @@ class World:
     def _take_down(self, namespace: Namespace) -> None:
         # Either end takes the other with it; this one needs no name.
         _change(namespace, [netlink.delete_link("eth0")])
-        namespace.close()
+        # On the worker, where others duplicate its descriptors: a number that is closed under them
+        # could be another file's.
+        self._edge.run(namespace.close)
 
     def _make(
         self, name: str, requests: list[Request], sysctls: Mapping[str, str] = HOST_SYSCTLS

@@ -295,6 +295,17 @@ class Lab:
         targets.check_host(self._cluster, host)
         return self._live.namespace(host).socket(socket.AF_INET, kind, protocol)
 
+    def namespaces(self, host: str) -> tuple[int, int]:
+        """Return descriptors of a host's network and mount namespace, for setns(2).
+
+        They are the caller's, to close; while they are open, the host's namespaces stay.
+
+        Raises:
+            UsageError: there is no such host.
+        """
+        targets.check_host(self._cluster, host)
+        return self._live.namespace(host).duplicates()
+
     # --- what can be changed ---
 
     def add(self, objects: Iterable[Mapping[str, object]]) -> None:
@@ -305,7 +316,7 @@ class Lab:
         Raises:
             ManifestError: an object is wrong; nothing was changed.
         """
-        self._become(with_objects(self.scenario, objects))
+        self.become(with_objects(self.scenario, objects))
 
     def add_pod(
         self,
@@ -339,7 +350,7 @@ class Lab:
             UsageError: there is no such object.
         """
         namespace, slash, short = name.rpartition("/")
-        self._become(without_object(self.scenario, kind, short, namespace if slash else "default"))
+        self.become(without_object(self.scenario, kind, short, namespace if slash else "default"))
 
     def sync(self) -> None:
         """Make every node hold its rules again, whatever somebody has done to them.
@@ -347,7 +358,21 @@ class Lab:
         kube-proxy does so now and then; a lab does so at every change, and when it is asked to.
         Rules that others have added stay where they are, but in chains and tables to be mended.
         """
-        self._become(self.scenario)
+        self.become(self.scenario)
+
+    def become(self, scenario: Scenario) -> None:
+        """Make the lab what another scenario says of pods, Services and EndpointSlices.
+
+        Its nodes, clients and network stay. See `labkit.manifest.load` for scenarios with objects
+        added or taken away.
+
+        Raises:
+            LabError: it cannot become that; it is what it was before.
+        """
+        cluster = self._built(scenario, previous=self._cluster)
+        if self._running is not None:
+            self._running.change(cluster)
+        self.scenario, self._cluster = scenario, cluster
 
     # --- how ---
 
@@ -356,12 +381,6 @@ class Lab:
         if self._running is None:
             raise LabError("the lab is not running; use it as a context manager: with labkit.Lab()")
         return self._running
-
-    def _become(self, scenario: Scenario) -> None:
-        cluster = self._built(scenario, previous=self._cluster)
-        if self._running is not None:
-            self._running.change(cluster)
-        self.scenario, self._cluster = scenario, cluster
 
     def _built(self, scenario: Scenario, previous: Cluster | None = None) -> Cluster:
         return build_cluster(

@@ -6,7 +6,7 @@ import platform
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -137,47 +137,45 @@ def run_one(request: Request) -> ScenarioResult:
 
     What goes wrong with one scenario is its result, so that the others are not lost.
     """
-    scenario = request.scenario
     began = time.monotonic()
-    logs: dict[str, str] = {}
-    dataplane = request.plane
-    source = ""
-    mapped: tuple[str, ...] = ()
-
-    def result(
-        *,
-        table: FlowTable | None = None,
-        checks: Sequence[CheckResult] = (),
-        error: LabkitError | None = None,
-    ) -> ScenarioResult:
-        return ScenarioResult(
-            scenario=scenario.lab.metadata.name,
-            path=scenario.path,
-            dataplane=dataplane,
-            kernel=Kernel(kind=kernel_kind(), release=platform.release()),
-            description=scenario.description,
-            rules=source,
-            mapped=mapped,
-            elapsed_s=time.monotonic() - began,
-            table=table,
-            checks=tuple(checks),
-            error=str(error) if error else None,
-            error_status=error.exit_status if error else 0,
-            logs=logs,
-        )
-
     try:
         with lab_of(request) as lab:
-            source, mapped = lab.rules_source, in_words(lab.cluster.mapped)
-            if not scenario.checks:
-                table = lab.matrix(request.sources, attempts=request.attempts)
-                logs.update(lab.logs())
-                return result(table=table)
-            checks = lab.check(*scenario.checks, attempts=request.attempts)
-            logs.update(lab.logs())
-            return result(checks=checks)
+            return judged(lab, request, began=began)
     except LabkitError as error:
-        return result(error=error)
+        return replace(not_run(request, error), elapsed_s=time.monotonic() - began)
+
+
+def judged(lab: Lab, request: Request, *, began: float) -> ScenarioResult:
+    """Run the Checks of a running lab, or probe its flow table if it has none.
+
+    What goes wrong is in the result. ``began`` is on the monotonic clock.
+    """
+    scenario = lab.scenario
+    table: FlowTable | None = None
+    checks: Sequence[CheckResult] = ()
+    failed: LabkitError | None = None
+    try:
+        if scenario.checks:
+            checks = lab.check(*scenario.checks, attempts=request.attempts)
+        else:
+            table = lab.matrix(request.sources, attempts=request.attempts)
+    except LabkitError as error:
+        failed = error
+    return ScenarioResult(
+        scenario=scenario.lab.metadata.name,
+        path=scenario.path,
+        dataplane=request.plane,
+        kernel=Kernel(kind=kernel_kind(), release=platform.release()),
+        description=scenario.description,
+        rules=lab.rules_source,
+        mapped=in_words(lab.cluster.mapped),
+        elapsed_s=time.monotonic() - began,
+        table=table,
+        checks=tuple(checks),
+        error=str(failed) if failed else None,
+        error_status=failed.exit_status if failed else 0,
+        logs={} if failed else dict(lab.logs()),
+    )
 
 
 def not_run(request: Request, error: LabkitError) -> ScenarioResult:

@@ -36,6 +36,18 @@ def read_file(path: Path) -> bytes:
         return file.read(MOST_BYTES + 1)
 
 
+def content_of(path: Path, *, read: Read = read_file) -> bytes:
+    """The content of a file, for `with_text` elsewhere.
+
+    Raises:
+        ManifestError: it cannot be read.
+    """
+    try:
+        return read(path)
+    except (OSError, ValueError) as error:
+        raise ManifestError(unreadable(str(path), _reason(error)).objects.problems) from error
+
+
 def load(path: str | Path) -> Scenario:
     """Read and validate one scenario file.
 
@@ -102,10 +114,17 @@ def with_objects(scenario: Scenario, objects: Iterable[Mapping[str, object]]) ->
     Raises:
         ManifestError: the scenario would be wrong; carries every problem.
     """
-    found = _read_in_code(objects)
-    new = {_identity(loaded) for loaded in found.loaded}
-    kept = [loaded for loaded in scenario.objects if _identity(loaded) not in new]
-    return _changed(scenario, [*kept, *found.loaded], found)
+    return _with(scenario, _read_in_code(objects))
+
+
+def with_text(scenario: Scenario, text: str | bytes, *, file: str = NO_FILE) -> Scenario:
+    """Return ``scenario`` with the objects of a file's text added, as by `with_objects`.
+
+    Raises:
+        ManifestError: the scenario would be wrong; carries every problem, with its place in
+            ``file``.
+    """
+    return _with(scenario, read_text(file, text).objects)
 
 
 def without_object(
@@ -126,6 +145,12 @@ def without_object(
     return _changed(scenario, kept, Objects())
 
 
+def _with(scenario: Scenario, found: Objects) -> Scenario:
+    new = {_identity(loaded) for loaded in found.loaded}
+    kept = [loaded for loaded in scenario.objects if _identity(loaded) not in new]
+    return _changed(scenario, [*kept, *found.loaded], found)
+
+
 def _changed(scenario: Scenario, objects: Sequence[Loaded], new: Objects) -> Scenario:
     return assemble(
         objects,
@@ -141,8 +166,11 @@ def _read(path: Path, read: Read) -> ReadFile:
     try:
         return read_text(str(path), read(path))
     except (OSError, ValueError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        return unreadable(str(path), reason)
+        return unreadable(str(path), _reason(error))
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def _assembled(files: Sequence[ReadFile]) -> Scenario:

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -24,14 +25,34 @@ SMALL = {
 BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
-def shown_commands() -> list[tuple[str, str]]:
+UP: Final = "labkit up "
+
+
+def shown_blocks() -> list[tuple[str, list[str]]]:
+    """The commands of each block."""
     return [
-        (page.name, line[2:])
+        (page.name, [line[2:] for line in block.splitlines() if line.startswith("$ ")])
         for page in PAGES
         for block in BLOCK.findall(page.read_text())
-        for line in block.splitlines()
-        if line.startswith("$ ")
     ]
+
+
+def is_session(commands: list[str]) -> bool:
+    """Whether they are about a lab that stays: then each is for what those before it have left."""
+    return any(command.startswith(UP) for command in commands)
+
+
+def shown_commands() -> list[tuple[str, str]]:
+    return [
+        (page, command)
+        for page, commands in shown_blocks()
+        if not is_session(commands)
+        for command in commands
+    ]
+
+
+def shown_sessions() -> list[tuple[str, list[str]]]:
+    return [(page, commands) for page, commands in shown_blocks() if is_session(commands)]
 
 
 def path_with_kube_proxy(folder: Path) -> str:
@@ -73,9 +94,37 @@ def test_a_shown_command_works(page: str, shown: str, tmp_path: Path) -> None:
     assert done.stdout
 
 
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(("page", "commands"), shown_sessions())
+def test_a_shown_session_works(page: str, commands: list[str], tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "scenarios", tmp_path / "scenarios")
+    environment = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}
+    labkit = str(Path(sys.executable).parent / "labkit")
+    try:
+        for shown in commands:
+            program, *arguments = shlex.split(shown)
+            assert program == "labkit"
+            done = subprocess.run(
+                [labkit, *arguments],
+                cwd=tmp_path,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, f"{page}: {shown}\n{done.stdout}\n{done.stderr}"
+            assert done.stdout
+        left = list((tmp_path / "labkit").iterdir())
+        assert left == [], f"{page}: a session ends with labkit down"
+    finally:
+        subprocess.run([labkit, "down", "--all"], env=environment, check=False)
+
+
 def test_the_pages_show_commands() -> None:
     pages = {page for page, _ in shown_commands()}
     assert {"README.md", "commands.md", "scenarios.md", "pytest.md"} <= pages
+    assert {"README.md", "exploring.md"} <= {page for page, _ in shown_sessions()}
 
 
 @pytest.mark.parametrize(("page", "tests"), [("pytest.md", 2), ("fuzzing.md", 1)])

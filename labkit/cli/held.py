@@ -1,0 +1,83 @@
+"""What commands about labs that stay have in common: the lab is asked, its reports are written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from labkit.cli.options import Output, Paper, terminal, write
+from labkit.errors import LabError
+
+if TYPE_CHECKING:
+    from labkit.holder.protocol import Report, Request, Texts
+
+
+def texts_of(lab: str, request: Request) -> Texts:
+    """Ask a lab for what is answered in texts.
+
+    Raises:
+        LabkitError: there is no such lab, or it cannot do what is asked.
+    """
+    from labkit.holder.client import ask
+    from labkit.holder.protocol import Texts
+    from labkit.holder.state import open_folder
+
+    with open_folder() as folder:
+        answer = ask(folder, lab, request)
+    if not isinstance(answer, Texts):
+        raise LabError(f"lab {lab} answered something else; end it with labkit down {lab}")
+    return answer
+
+
+def tell(lab: str, request: Request) -> None:
+    """Ask a lab for a change, and print what was changed."""
+    for text in texts_of(lab, request).texts:
+        click.echo(text)
+
+
+def reports_for(outputs: Sequence[Output]) -> list[Report]:
+    """The reports to ask for, each as its reader can show it."""
+    from labkit.holder.protocol import Report
+
+    papers = [
+        terminal() if each.file is None else Paper(color=False, unicode=True) for each in outputs
+    ]
+    return [
+        Report(format=output.format, color=paper.color, unicode=paper.unicode)
+        for output, paper in zip(outputs, papers, strict=True)
+    ]
+
+
+def write_reports(outputs: tuple[Output, ...], texts: Sequence[str]) -> None:
+    """Write each report to where it was asked for.
+
+    Raises:
+        UsageError: a file cannot be written.
+    """
+    for output, text in zip(outputs, texts, strict=True):
+        write((output,), lambda _format, _paper, text=text: text)  # type: ignore[misc]
+
+
+def labs_among(paths: Sequence[Path]) -> list[str]:
+    """The labs that arguments name: those without a suffix or a folder that are a lab's name.
+
+    So `nodeport-cluster` is the lab, if it runs, and `nodeport-cluster.yaml` and
+    `labs/nodeport-cluster` are files.
+
+    Raises:
+        UsageError: it could be a lab's name only, and no such lab runs.
+    """
+    from labkit.holder.state import no_lab, open_folder
+
+    words = [str(path) for path in paths if path.name == str(path) and not path.suffix]
+    if not words:
+        return []
+    with open_folder() as folder:
+        running = folder.labs()
+    for word in words:
+        if word not in running and not Path(word).exists():
+            raise no_lab(word, running)
+    return [word for word in words if word in running]

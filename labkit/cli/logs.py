@@ -1,0 +1,45 @@
+"""``labkit logs``: what programs in the pods of a lab that stays have printed."""
+
+from __future__ import annotations
+
+import click
+
+from labkit.errors import LabError, UsageError
+
+
+@click.command()
+@click.argument("name")
+@click.argument("pod", required=False)
+def command(name: str, pod: str | None) -> None:
+    """Print what programs in pods have written so far, or those of one pod.
+
+    POD is a pod, or pod/container. Under the data plane kube-proxy, node/kube-proxy is there, too.
+    Built-in responders write nothing.
+
+    \b
+    labkit logs nodeport-cluster
+    labkit logs nodeport-cluster web-1
+    """  # noqa: D301
+    from labkit.holder.client import ask, describe
+    from labkit.holder.protocol import Logs, Printed
+    from labkit.holder.state import open_folder
+    from labkit.manifest.problems import nearest
+
+    with open_folder() as folder:
+        answer = ask(folder, name, Logs())
+        pods = describe(folder, name).pods
+    if not isinstance(answer, Printed):
+        raise LabError(f"lab {name} answered something else; end it with labkit down {name}")
+    found = {
+        where: text
+        for where, text in answer.logs.items()
+        if pod in {None, where, where.rpartition("/")[0]}
+    }
+    if pod and not found and pod not in pods:
+        raise UsageError(f"no pod {pod} is in lab {name}; {nearest(pod, [*pods, *answer.logs])}")
+    if not found:
+        click.echo("labkit: nothing is logged: built-in responders write nothing", err=True)
+    for where, text in found.items():
+        if len(found) > 1:
+            click.echo(f"--- {where}")
+        click.echo(text, nl=not text.endswith("\n"))

@@ -1,0 +1,1 @@
+"""Labs that stay: a process that owns each of them, and how others reach it."""

@@ -1,0 +1,159 @@
+"""What the process that holds a lab does for those who ask: one answer for each request."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from labkit.holder.protocol import (
+    Answered,
+    Apply,
+    Asked,
+    Check,
+    Delete,
+    Describe,
+    Description,
+    Enter,
+    Entered,
+    Logs,
+    Matrix,
+    Printed,
+    Report,
+    Texts,
+)
+from labkit.lab.lab import Lab
+from labkit.lab.runs import Request, exit_status, judged
+from labkit.manifest.kinds import Scenario
+from labkit.manifest.load import with_text
+from labkit.manifest.loaded import Loaded
+from labkit.manifest.problems import Finding, raise_if_any
+from labkit.manifest.scope import key_of
+from labkit.probe.table import FlowTable
+from labkit.probe.verdict import ScenarioResult
+from labkit.report import render_results, render_tables
+
+HOSTS: Final = ("Lab", "Node")
+"""Kinds that say which hosts there are: that stays as it is while a lab runs."""
+
+
+class Holder:
+    """Answers requests about one lab, from any thread; changes and probes take turns."""
+
+    def __init__(self, name: str, lab: Lab, request: Request) -> None:
+        """Take a running lab.
+
+        Args:
+            name: what it is called.
+            lab: the lab.
+            request: what it was built from.
+        """
+        self._name = name
+        self._lab = lab
+        self._request = request
+        self._turn = threading.Lock()
+        self._since = time.monotonic()
+
+    def answer(self, asked: Asked) -> tuple[Answered, Sequence[int]]:
+        """Return the answer, and descriptors to hand over with it: to be closed then.
+
+        Raises:
+            LabkitError: what was asked for cannot be.
+        """
+        match asked:
+            case Enter(host=host):
+                return Entered(), self._namespaces(host)
+            case Describe():
+                return self.description(), ()
+            case Logs():
+                return Printed(logs=dict(self._lab.logs())), ()
+        with self._turn:
+            return self._in_turn(asked), ()
+
+    def _in_turn(self, asked: Apply | Delete | Matrix | Check) -> Answered:
+        match asked:
+            case Apply(file=file, content=content):
+                return Texts(texts=self._apply(file, content))
+            case Delete(kind=kind, name=name):
+                self._lab.remove(kind, name)
+                return Texts(texts=[f"{kind}/{name} deleted"])
+            case Matrix(sources=sources, attempts=attempts, reports=reports):
+                table = self._lab.matrix(sources, attempts=attempts)
+                return Texts(texts=[_table_text(table, each) for each in reports])
+            case Check(attempts=attempts, reports=reports):
+                return self._checked(attempts, reports)
+
+    def _namespaces(self, host: str) -> Sequence[int]:
+        net, mounts = self._lab.namespaces(host)
+        return net, mounts, os.open("/proc/self/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+
+    def description(self) -> Description:
+        """What lab it is."""
+        cluster = self._lab.cluster
+        return Description(
+            name=self._name,
+            holder=os.getpid(),
+            file=self._lab.scenario.path,
+            dataplane=cluster.dataplane,
+            rules=self._lab.rules_source,
+            nodes=list(cluster.node_by_name),
+            clients=list(cluster.client_by_name),
+            pods=list(cluster.pod_by_name),
+            services=[service.key.shown for service in cluster.services],
+            age_s=time.monotonic() - self._since,
+        )
+
+    def _apply(self, file: str, content: bytes) -> Sequence[str]:
+        before = self._lab.scenario
+        after = with_text(before, content, file=file)
+        known = set(map(id, before.objects))
+        new = [each for each in after.objects if id(each) not in known]
+        _refuse_other_hosts(before, new, self._name)
+        self._lab.become(after)
+        there = {_shown(each): each.value for each in before.objects}
+        return [f"{_shown(each)} {_became(each, there)}" for each in new]
+
+    def _checked(self, attempts: int | None, reports: Sequence[Report]) -> Texts:
+        asked = replace(self._request, scenario=self._lab.scenario, attempts=attempts)
+        results = [judged(self._lab, asked, began=time.monotonic())]
+        texts = [_results_text(results, each) for each in reports]
+        return Texts(texts=texts, status=exit_status(results))
+
+
+def _refuse_other_hosts(before: Scenario, new: Sequence[Loaded], name: str) -> None:
+    """Refuse nodes, clients and networks that are others than those of the running lab.
+
+    Raises:
+        ManifestError: with the place of each.
+    """
+    values = {_shown(each): each.value for each in before.objects if each.kind in HOSTS}
+    message = "a lab keeps its hosts and network while it runs"
+    remedy = f"leave it out, or build the lab again: labkit down {name}"
+    raise_if_any(
+        each.problem(Finding((), message, remedy))
+        for each in new
+        if each.kind in HOSTS and each.value != values.get(_shown(each))
+    )
+
+
+def _became(loaded: Loaded, before: Mapping[str, object]) -> str:
+    """What has become of an applied object, in the words of kubectl apply."""
+    if (name := _shown(loaded)) not in before:
+        return "created"
+    return "unchanged" if before[name] == loaded.value else "configured"
+
+
+def _shown(loaded: Loaded) -> str:
+    key = key_of(loaded)
+    return f"{loaded.kind}/{key.shown if key.namespace else key.name}"
+
+
+def _table_text(table: FlowTable, report: Report) -> str:
+    return render_tables([table], report.format, color=report.color, unicode=report.unicode)
+
+
+def _results_text(results: Sequence[ScenarioResult], report: Report) -> str:
+    return render_results(results, report.format, color=report.color, unicode=report.unicode)
