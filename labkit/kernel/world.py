@@ -220,7 +220,9 @@ class World:
             netlink.new_address(ETH0, node.address, network.lan.prefixlen),
             netlink.new_route(ANYWHERE, via=network.gateway),
             *near.on_lan(ETH0, node.address),
-            netlink.new_bridge("cni0", CNI0, near.mac(node.bridge_ip)),
+            # An address of its own: else it is that of the port with the lowest, and when pods
+            # come and go the others would send to one that is gone until they ask again.
+            netlink.new_bridge("cni0", CNI0, netlink.pod_mac(node.bridge_ip)),
             netlink.new_address(CNI0, node.bridge_ip, node.pod_cidr.prefixlen),
             *self._pod_network(node),
         ]
