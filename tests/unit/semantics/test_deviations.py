@@ -202,9 +202,13 @@ def test_what_no_flow_shows_is_said_where_services_are_proxied_on_both_sides() -
         Trait.AFFINITY_PER_ADDRESS,
         Trait.ANSWERS_PING,
         Trait.FORWARDS_INVALID,
+        Trait.LEAVES_HEALTH_CHECKS_CLOSED,
         Trait.SCHEDULES,
     }
-    assert names("iptables", "nftables") == {Trait.FORWARDS_INVALID}
+    assert names("iptables", "nftables") == {
+        Trait.FORWARDS_INVALID,
+        Trait.LEAVES_HEALTH_CHECKS_CLOSED,
+    }
     assert names("ipvs", "none") == set()
 
 
