@@ -31,6 +31,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--labkit-dataplane", metavar="NAME", help="data plane instead of the Lab's own"
     )
+    group.addoption(
+        "--labkit-kube-proxy",
+        metavar="PATH",
+        help="the real kube-proxy of the data plane kube-proxy, instead of the one on PATH",
+    )
+    group.addoption(
+        "--labkit-proxy-mode", metavar="MODE", help="its mode, instead of the Lab's own"
+    )
     group.addoption("--labkit-seed", type=int, default=0, metavar="N", help="order of the probes")
     group.addoption(
         "--labkit-require",
@@ -208,6 +216,8 @@ def _enter(config: pytest.Config, source: Source | None, **options: object) -> L
     if isinstance(source, str | Path) and not Path(source).exists():
         source = config.rootpath / source
     options.setdefault("dataplane", config.getoption("--labkit-dataplane"))
+    options.setdefault("kube_proxy", config.getoption("--labkit-kube-proxy"))
+    options.setdefault("proxy_mode", config.getoption("--labkit-proxy-mode"))
     options.setdefault("seed", config.getoption("--labkit-seed"))
     lab = Lab(source, **options)  # type: ignore[arg-type]  # passed on as given
     for name in sorted(features_of(lab.scenario)):

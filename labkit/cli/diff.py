@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from labkit.cli.labs import everywhere, load_scenarios, requests_for, tell_logs
-from labkit.cli.options import LabOptions, Output, lab_options, sources_option, write
+from labkit.cli.options import (
+    LabOptions,
+    Output,
+    dataplanes,
+    lab_options,
+    sources_option,
+    write,
+)
 from labkit.errors import UsageError
 from labkit.report import DIFF_FORMATS
 
@@ -71,6 +78,7 @@ def _of_labs(paths: Sequence[Path], sources: str | None, options: LabOptions) ->
 
     planes = [name for name in map(str.strip, (options.dataplane or "").split(",")) if name]
     check_dataplanes(planes)
+    dataplanes(options.dataplane, options.kube_proxy)
     asked = requests_for(load_scenarios(paths, options), planes, options, sources=sources)
     from labkit.lab.runs import probe_all
 

@@ -7,7 +7,13 @@ from typing import Literal
 
 import click
 
-from labkit.cli.options import dataplane_option, dataplanes, terminal
+from labkit.cli.options import (
+    dataplane_option,
+    dataplanes,
+    kube_proxy_option,
+    proxy_mode_option,
+    terminal,
+)
 
 
 @click.command()
@@ -30,6 +36,8 @@ from labkit.cli.options import dataplane_option, dataplanes, terminal
     show_default=True,
     help="Format of the report.",
 )
+@proxy_mode_option
+@kube_proxy_option
 @dataplane_option
 def command(
     file: Path,
@@ -38,6 +46,8 @@ def command(
     protocol: str,
     form: Literal["table", "json"],
     dataplane: str | None,
+    kube_proxy: Path | None,
+    proxy_mode: str | None,
 ) -> None:
     """Say what must become of a flow, and which field of the manifest decides. No root needed.
 
@@ -49,6 +59,7 @@ def command(
     """  # noqa: D301
     from labkit.cluster.build import build_cluster
     from labkit.cluster.model import Protocol
+    from labkit.lab.real_kube_proxy import choose
     from labkit.lab.targets import parse
     from labkit.manifest.load import load
     from labkit.probe.expected import explain
@@ -56,8 +67,10 @@ def command(
 
     scenario = load(file)
     found = []
-    for name in dataplanes(dataplane):
-        cluster = build_cluster(scenario, dataplane=name)
+    for name in dataplanes(dataplane, kube_proxy):
+        chosen = choose(scenario, name, kube_proxy, proxy_mode)
+        real = chosen.identity if chosen else None
+        cluster = build_cluster(scenario, dataplane=name, real_kube_proxy=real)
         flow = parse(cluster, source, to, Protocol(protocol.upper()))
         found.append(explain(cluster, flow))
     click.echo(render_explanations(found, form, **terminal()._asdict()), nl=False)

@@ -69,6 +69,7 @@ def build_kube_proxy(spec: kinds.LabKubeProxy, network: Network) -> KubeProxy:
         localhost_node_ports=spec.iptables.localhost_node_ports,
         ipvs_scheduler=spec.ipvs.scheduler,
         ipvs_strict_arp=spec.ipvs.strict_arp,
+        tcp_be_liberal=spec.conntrack.tcp_be_liberal,
     )
 
 

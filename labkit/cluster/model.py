@@ -282,6 +282,8 @@ class KubeProxy:
     localhost_node_ports: bool = True
     ipvs_scheduler: str = "rr"
     ipvs_strict_arp: bool = False
+    tcp_be_liberal: bool = False
+    """Whether conntrack takes packets outside of their connection's window for part of it."""
 
     @property
     def masquerade_mark(self) -> int:

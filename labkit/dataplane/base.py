@@ -85,6 +85,23 @@ class DataPlane(Protocol[R]):
         """
         ...
 
+    def mark(self, namespace: Namespace) -> object:
+        """Return something that is another once anybody has changed what it keeps on a node.
+
+        Asked before and after every change of a lab: it costs little, and says no more.
+        """
+        ...
+
+    def held(self, namespace: Namespace, rules: R) -> R | None:
+        """Return what of its rules a node's kernel still holds, in a form to go on from.
+
+        None if it is best to install everything anew. What others have added does not count.
+
+        Raises:
+            LabError: it cannot be read.
+        """
+        ...
+
     def confused(
         self, silent: Sequence[Silent], namespaces: Sequence[Namespace]
     ) -> frozenset[Silent]:

@@ -11,12 +11,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Address
 
-from labkit.cluster.model import Cluster, Protocol, Service, ServicePort
+from labkit.cluster.model import Cluster, KubeProxy, Protocol, Service, ServicePort
 from labkit.cluster.topology import is_proxied, load_balancer_ips
 from labkit.kernel.conntrack import TrackedFlow, forget_udp_flows, udp_flows
 from labkit.kernel.netns import Namespace
 
 Backend = tuple[IPv4Address, int]
+
+
+def conntrack_sysctls(config: KubeProxy) -> Mapping[str, str]:
+    """Return what kube-proxy's configuration sets of a node's conntrack.
+
+    Source: kubernetes v1.36 cmd/kube-proxy/app/server_linux.go, setupConntrack.
+    """
+    return {"net/netfilter/nf_conntrack_tcp_be_liberal": "1"} if config.tcp_be_liberal else {}
 
 
 def stale_flows(cluster: Cluster, flows: Iterable[TrackedFlow]) -> tuple[TrackedFlow, ...]:

@@ -9,17 +9,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from labkit.cluster.build import build_cluster
 from labkit.dataplane import needs_of
 from labkit.dataplane.base import DataPlane
 from labkit.dataplane.iptables.apply import Backend
+from labkit.dataplane.kube_proxy.flags import check
 from labkit.dataplane.kube_proxy.program import NAME as KUBE_PROXY
 from labkit.dataplane.kube_proxy.program import find
+from labkit.errors import UsageError
 from labkit.fuzz.clusters import RandomCluster, clusters
 from labkit.fuzz.ground import Ground, Trial
+from labkit.fuzz.hosts import lab_manifest
 from labkit.fuzz.scenario import in_words, scenario_text
 from labkit.lab.lab import Lab
 from labkit.lab.real_kube_proxy import Chosen
-from labkit.manifest.load import load_text
+from labkit.manifest.load import load_objects, load_text
 from labkit.probe.findings import Failure
 
 CLUSTERS_A_BLOCK: Final = 25
@@ -113,13 +117,14 @@ def run_block(block: Block, *, plane: DataPlane[Any] | None = None) -> BlockResu
         MissingFeature: this kernel or machine lacks something.
     """
     began = time.monotonic()
+    block, program = fitted(block), chosen(block)
     tries = _Tries()
     with Ground(
         dataplane=block.dataplane,
         spec=block.spec,
         nodes=block.nodes,
         iptables=block.iptables,
-        kube_proxy=chosen(block),
+        kube_proxy=program,
         plane=plane,
     ) as ground:
         found = _search(block, ground, tries, began)
@@ -143,6 +148,24 @@ def chosen(block: Block) -> Chosen | None:
     if not block.is_hosted:
         return None
     return Chosen(program=find(block.kube_proxy), mode=block.proxy_mode)
+
+
+def fitted(block: Block) -> Block:
+    """Return the block without a configuration that its program does not know.
+
+    Raises:
+        MissingFeature: the program is not there.
+        UsageError: it is no kube-proxy.
+    """
+    found = chosen(block)
+    if found is None:
+        return block
+    lab = build_cluster(load_objects([lab_manifest("fuzz", [""], block.spec)]))
+    try:
+        check(found.program, lab, found.mode)
+    except UsageError:
+        return replace(block, spec={**block.spec, "kubeProxy": {}})
+    return block
 
 
 def _search(block: Block, ground: Ground, tries: _Tries, began: float) -> _Disagreement | None:

@@ -243,7 +243,7 @@ def _policies(draw: st.DrawFn, kind: str) -> dict[str, Any]:
         said["publishNotReadyAddresses"] = True
     if wish := draw(st.sampled_from(("", "", "PreferSameZone", "PreferSameNode"))):
         said["trafficDistribution"] = wish
-    if kind == "LoadBalancer" and draw(st.sampled_from(SOMETIMES)):
+    if kind == "LoadBalancer" and draw(st.booleans()):
         said["loadBalancerSourceRanges"] = draw(
             st.lists(st.sampled_from(RANGES), min_size=1, max_size=2, unique=True)
         )
@@ -256,7 +256,7 @@ def _load_balancer(
 ) -> dict[str, Any]:
     """The load balancer's addresses: one of its own, or one that is used for other ports too."""
     own = f"203.0.113.{100 + number}"
-    wanted = draw(st.lists(st.sampled_from((own, *EXTERNAL)), max_size=2, unique=True))
+    wanted = draw(st.lists(st.sampled_from((own, *EXTERNAL)), min_size=1, max_size=2, unique=True))
     ingress = [
         {"ip": address, "ipMode": "Proxy" if draw(st.sampled_from(RARELY)) else "VIP"}
         for address in wanted

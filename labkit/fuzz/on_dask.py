@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from labkit.errors import LabError, MissingFeature
+from labkit.errors import LabError, MissingFeature, UsageError
 from labkit.fuzz.block import Block, BlockResult, run_block
 
 if TYPE_CHECKING:
@@ -31,12 +31,14 @@ def on_dask(blocks: Iterable[Block], address: str) -> Iterator[BlockResult]:
 
     Raises:
         MissingFeature: this machine has no Dask.
+        UsageError: the address is none.
         LabError: nobody answers at that address, it has no workers, or a block killed one worker
             after the other.
         LabkitError: what a block raised.
     """
     try:
         import distributed
+        from distributed.comm.addressing import get_address_host_port
     except ImportError as error:
         raise MissingFeature(
             "dask",
@@ -44,8 +46,12 @@ def on_dask(blocks: Iterable[Block], address: str) -> Iterator[BlockResult]:
             remedy="pip install labkit[dask]",
         ) from error
     try:
+        get_address_host_port(address)
+    except ValueError as error:
+        raise UsageError(f"--dask {address}: {error}; write tcp://HOST:PORT") from error
+    try:
         client = distributed.Client(address, timeout=CONNECT_S, set_as_default=False)
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise LabError(f"no Dask scheduler answers at {address}: {error}") from error
     with client:
         threads = sum(client.nthreads().values())

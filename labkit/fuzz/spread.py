@@ -36,6 +36,7 @@ def in_processes(blocks: Iterable[Block], jobs: int) -> Iterator[BlockResult]:
         yield from map(run_block, blocks)
         return
     waiting = iter(blocks)
+    others = set(multiprocessing.active_children())
     # New interpreters: this one may have threads. A server that forks them would outlive kill -9.
     pool = ProcessPoolExecutor(
         jobs,
@@ -54,8 +55,11 @@ def in_processes(blocks: Iterable[Block], jobs: int) -> Iterator[BlockResult]:
         raise LabError("a process of the fuzzer was killed; is there too little memory?") from error
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-        for process in multiprocessing.active_children():
+        mine = set(multiprocessing.active_children()) - others
+        for process in mine:
             process.kill()
+        for process in mine:
+            process.join()
 
 
 def _die_with(parent: int) -> None:

@@ -25,6 +25,8 @@ from labkit.kernel.netns import Namespace
 
 NETLINK_NETFILTER: Final = 12
 PROTOCOL: Final = 6
+HEAD: Final = bytes([socket.AF_INET, 0, 0, 0])
+"""struct nfgenmsg"""
 LAST_PORT: Final = 65535
 WORDS: Final = {
     wire.IPSET_ERR_FIND_TYPE: "the kernel has no such type of set",
@@ -87,6 +89,22 @@ def delete(name: str, element: Element) -> Request:
     what = f"delete {element} from ipset {name}"
     data = ["IPSET_ATTR_DATA", {"attrs": _attributes(element)}]
     return _request(what, wire.IPSET_CMD_DEL, name, [data], EXCLUSIVE)
+
+
+def contents(namespace: Namespace) -> frozenset[bytes]:
+    """Return every set with its elements, as the kernel tells it: to compare, not to read.
+
+    Raises:
+        KernelError: the kernel refused.
+    """
+    body = HEAD + netlink.byte(1, PROTOCOL)
+    request = Request("list ipsets", NFNL_SUBSYS_IPSET << 8 | wire.IPSET_CMD_LIST, REQUEST, body)
+
+    def act() -> frozenset[bytes]:
+        with netlink.open_netlink(NETLINK_NETFILTER) as sock:
+            return frozenset(netlink.dump(sock, request, where=namespace.name))
+
+    return namespace.run(act)
 
 
 def send(namespace: Namespace, requests: Sequence[Request]) -> None:

@@ -81,6 +81,15 @@ def connections(namespace: Namespace) -> tuple[Connection, ...]:
     return tuple(_connection(row) for row in rows if len(row[1]) == IPV4_HEX_DIGITS)
 
 
+def virtual_servers(namespace: Namespace) -> str:
+    """Return IPVS' table of a namespace, as /proc shows it; empty without IPVS.
+
+    Without the counts of connections it is another only if somebody has changed it.
+    """
+    path = Path("/proc/thread-self/net/ip_vs")
+    return namespace.run(lambda: path.read_text() if path.exists() else "")
+
+
 def _connection(row: Sequence[str]) -> Connection:
     protocol, *numbers = row[:7]
     client, client_port, virtual, virtual_port, real, real_port = (int(n, 16) for n in numbers)

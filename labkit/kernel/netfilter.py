@@ -1,11 +1,14 @@
-"""Requests to netfilter that need no library: can iptables-nft work, count by this name.
+"""Requests to netfilter that need no library: can iptables-nft work, who has changed the rules.
 
-Source: linux/netfilter/nfnetlink.h, nf_tables.h, nf_tables_compat.h, nfnetlink_acct.h.
+Source: linux/netfilter/nfnetlink.h, nf_tables.h, nf_tables_compat.h, nfnetlink_acct.h;
+linux/netfilter_ipv4/ip_tables.h.
 """
 
 from __future__ import annotations
 
+import ctypes
 import errno
+import os
 import socket
 import struct
 from collections.abc import Sequence
@@ -22,10 +25,12 @@ SUBSYSTEM_NFTABLES: Final = 10
 ACCT_NEW: Final = 0
 SUBSYSTEM_NFT_COMPAT: Final = 11
 BATCH_BEGIN, BATCH_END = 0x10, 0x11
-NEW_TABLE, DELETE_TABLE, NEW_CHAIN = 0, 2, 3
+NEW_TABLE, DELETE_TABLE, NEW_CHAIN, GET_GENERATION = 0, 2, 3, 16
 NESTED: Final = 0x8000
 POSTROUTING: Final = 4
 SOURCE_NAT: Final = 100
+IPT_SO_GET_INFO, IPT_INFO_BYTES = 64, 84
+"""linux/netfilter_ipv4/ip_tables.h, struct ipt_getinfo."""
 SCRATCH: Final = "labkit-try"
 HEADER: Final = struct.pack("=BBH", socket.AF_UNSPEC, 0, 0)
 
@@ -46,6 +51,55 @@ def ensure_nfacct(namespace: Namespace, names: Sequence[str]) -> None:
         except KernelError as error:
             if error.errno not in (errno.EBUSY, errno.EEXIST):
                 raise
+
+
+def generation(namespace: Namespace) -> int:
+    """Return the number of the namespace's nf_tables rules; every change of them gives another.
+
+    Raises:
+        KernelError: the kernel has no nf_tables.
+    """
+
+    def act() -> int:
+        with netlink.open_netlink(NETLINK_NETFILTER) as sock:
+            request = _nf_tables("ask for the generation of the rules", GET_GENERATION, 0, b"")
+            sock.send(netlink.encode(request, 1, acknowledge=False))
+            answer = sock.recv(1 << 16)
+            for _, code, reason in netlink.read_answers(answer):
+                if code:
+                    message = reason or os.strerror(code)
+                    raise KernelError(request.what, errno=code, message=message)
+            found = netlink.attributes(answer[netlink.HEADER.size + len(HEADER) :])
+            return int.from_bytes(found[1], "big")
+
+    return namespace.run(act)
+
+
+def legacy_sizes(namespace: Namespace, tables: Sequence[str]) -> tuple[bytes, ...]:
+    """Return where the rules of each table of the legacy iptables begin and end.
+
+    Every rule that comes or goes makes another answer of it; only one that takes the place of
+    another of its size does not. For a table that is there: to ask for it would make it.
+
+    Raises:
+        KernelError: a table is not there.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def ask(sock: socket.socket, table: str) -> bytes:
+        """By getsockopt(2), whose buffer holds the question and then the answer."""
+        buffer = ctypes.create_string_buffer(table.encode(), IPT_INFO_BYTES)
+        size = ctypes.c_uint32(IPT_INFO_BYTES)
+        if libc.getsockopt(
+            sock.fileno(), socket.IPPROTO_IP, IPT_SO_GET_INFO, buffer, ctypes.byref(size)
+        ):
+            code = ctypes.get_errno()
+            what = f"{namespace.name}: look at the table {table}"
+            raise KernelError(what, errno=code, message=os.strerror(code))
+        return buffer.raw
+
+    with namespace.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as sock:
+        return tuple(ask(sock, table) for table in tables)
 
 
 def can_use_iptables_nft(namespace: Namespace) -> bool:

@@ -24,9 +24,19 @@ ROUTE: Final = struct.Struct("=BBBBBBBBI")
 NEIGHBOUR: Final = struct.Struct("=BxxxiHBB")
 ATTRIBUTE: Final = struct.Struct("=HH")
 
-NLMSG_ERROR: Final = 2
-NEWLINK, DELLINK, NEWADDR, DELADDR, NEWROUTE, NEWNEIGH, DELNEIGH = 16, 17, 20, 21, 24, 28, 29
+NLMSG_ERROR, NLMSG_DONE = 2, 3
+NEWLINK, DELLINK, NEWADDR, DELADDR, GETADDR, NEWROUTE, NEWNEIGH, DELNEIGH = (
+    16,
+    17,
+    20,
+    21,
+    22,
+    24,
+    28,
+    29,
+)
 REQUEST, ACK, EXCLUSIVE, CREATE, APPEND = 0x1, 0x4, 0x200, 0x400, 0x800
+DUMP: Final = 0x300
 CAPPED: Final = 0x100
 """NLM_F_CAPPED: the acknowledgement does not repeat the request."""
 ACK_TLVS: Final = 0x200
@@ -268,6 +278,30 @@ def send(sock: socket.socket, requests: Sequence[Request], *, where: str) -> Non
     """
     for start in range(0, len(requests), BATCH):
         _send_batch(sock, requests[start : start + BATCH], where)
+
+
+def dump(sock: socket.socket, request: Request, *, where: str) -> list[bytes]:
+    """Return everything that there is of what a request asks for, each without its header.
+
+    Raises:
+        KernelError: the kernel refused.
+    """
+    asked = Request(request.what, request.type, request.flags | REQUEST | DUMP, request.body)
+    sock.send(encode(asked, 1, acknowledge=False))
+    found: list[bytes] = []
+    while True:
+        answer = sock.recv(1 << 16)
+        for _, code, reason in read_answers(answer):
+            if code:
+                what = f"{where}: {request.what}"
+                raise KernelError(what, errno=code, message=reason or os.strerror(code))
+        offset = 0
+        while offset < len(answer):
+            length, kind, *_ = HEADER.unpack_from(answer, offset)
+            if kind == NLMSG_DONE:
+                return found
+            found.append(answer[offset + HEADER.size : offset + length])
+            offset += length + (-length % 4)
 
 
 def _send_batch(sock: socket.socket, requests: Sequence[Request], where: str) -> None:

@@ -83,14 +83,14 @@ async def _one(running: Running, located: LocatedCheck, attempts: int | None) ->
 
 
 def _under(located: LocatedCheck, cluster: Cluster) -> LocatedCheck:
-    """The same Check with what is expected under this data plane.
+    """The same Check with what is expected under the data plane.
 
-    Of a real kube-proxy, what is expected of its mode, unless something is of itself.
+    A real kube-proxy does what the data plane of its mode does, unless more is said of it.
     """
-    check, dataplane = located.check, cluster.dataplane
-    if cluster.real_kube_proxy is not None and dataplane not in check.spec.expect_under:
-        dataplane = cluster.real_kube_proxy.mode
-    return replace(located, check=structs.replace(check, spec=check.spec.under(dataplane)))
+    real = cluster.real_kube_proxy
+    planes = (cluster.dataplane, real.mode) if real else (cluster.dataplane,)
+    spec = located.check.spec.under(*planes)
+    return replace(located, check=structs.replace(located.check, spec=spec))
 
 
 def _wants_capture(check: Check) -> bool:

@@ -40,6 +40,8 @@ class Installation:
         self._installed: dict[str, Any] = {}
         """What each node's kernel is known to have, also one that no longer counts; nothing after
         a failure."""
+        self._marks: dict[str, object] = {}
+        """What each node's kernel said of itself after the last installation."""
 
     def prepare(self, cluster: Cluster) -> None:
         """Set what the data planes need to be set on their nodes."""
@@ -50,11 +52,13 @@ class Installation:
     def install(self, cluster: Cluster) -> None:
         """Render the rules of every node and install what changed, on all nodes at once.
 
+        What somebody else has taken from a node's rules since is put back.
+
         Raises:
             CommandError: a tool refused them.
             KernelError: the kernel refused them.
         """
-        before, self._installed = self._installed, {}
+        before, self._installed = self._still_held(cluster), {}
         for node in cluster.nodes:
             self._namespace(node.name).write_sysctls(cni.sysctls(cluster, node))
         wanted: dict[str, Any] = {}
@@ -69,6 +73,25 @@ class Installation:
             )
             wanted.update(rendered)
         self._rendered, self._installed = wanted, {**before, **wanted}
+        self._marks |= {
+            node: plane.mark(self._namespace(node))
+            for plane, nodes in self._by_plane(cluster)
+            for node in nodes
+        }
+
+    def _still_held(self, cluster: Cluster) -> Mapping[str, Any]:
+        """What the kernel of each node has left of what was installed there.
+
+        Only where its mark is another are the rules read: a change costs the same whether there are
+        ten Services or ten thousand.
+        """
+        found: dict[str, Any] = dict(self._installed)
+        for plane, nodes in self._by_plane(cluster):
+            for node in found.keys() & set(nodes):
+                namespace = self._namespace(node)
+                if plane.mark(namespace) != self._marks.get(node):
+                    found[node] = plane.held(namespace, found[node])
+        return found
 
     def text(self, node: str) -> str:
         """What a node holds, as the kernel's own tools print it."""

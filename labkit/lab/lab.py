@@ -341,6 +341,14 @@ class Lab:
         namespace, slash, short = name.rpartition("/")
         self._become(without_object(self.scenario, kind, short, namespace if slash else "default"))
 
+    def sync(self) -> None:
+        """Make every node hold its rules again, whatever somebody has done to them.
+
+        kube-proxy does so now and then; a lab does so at every change, and when it is asked to.
+        Rules that others have added stay where they are, but in chains and tables to be mended.
+        """
+        self._become(self.scenario)
+
     # --- how ---
 
     @property

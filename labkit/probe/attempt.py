@@ -61,6 +61,7 @@ _OUTCOMES: Final[Mapping[int, Outcome]] = {
     errno.ENONET: Outcome.UNREACHABLE,  # ICMP host isolated
     errno.ENOPROTOOPT: Outcome.REFUSED,  # ICMP protocol unreachable
     errno.ETIMEDOUT: Outcome.TIMED_OUT,
+    errno.EPERM: Outcome.TIMED_OUT,  # connect(2): "because of a local firewall rule"
     errno.EINVAL: Outcome.TIMED_OUT,  # a blackhole route: silence, but for local senders
 }
 """What an error of connect, send or recv means."""

@@ -16,7 +16,7 @@ from labkit.cluster.model import Cluster, RealKubeProxy
 from labkit.probe.compare import flow_of
 from labkit.probe.findings import Findings
 from labkit.probe.table import FlowRow, Kernel
-from labkit.probe.verdict import ScenarioResult
+from labkit.probe.verdict import CheckResult, ScenarioResult
 from labkit.semantics.causes import causes
 from labkit.semantics.deviations import Deviation
 from labkit.semantics.traits import Trait, traits_of
@@ -61,10 +61,18 @@ class ScenarioConformance:
     def passed(self) -> bool:
         """Whether nothing is unexplained, no Check failed and no lab broke."""
         return not self.was_run or (
-            self.result.error is None
-            and not self.unexplained
-            and all(check.passed for check in self.result.checks)
+            self.result.error is None and not self.unexplained and not self.failed_checks
         )
+
+    @property
+    def failed_checks(self) -> Sequence[CheckResult]:
+        """Checks that failed, but for those whose every flow deviates as it is known to."""
+        return [each for each in self.result.checks if not each.passed and not is_known(each)]
+
+    @property
+    def deviating_checks(self) -> Sequence[CheckResult]:
+        """Checks that failed as they must: they ask for what this data plane is known not to do."""
+        return [each for each in self.result.checks if not each.passed and is_known(each)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +147,7 @@ def sentence_of(found: Conformance, deviation: Deviation) -> str:
     return deviation.sentence.format(having=having, lacking=lacking)
 
 
-def failed_checks(scenario: ScenarioConformance) -> Sequence[str]:
-    """The Checks of a scenario that failed, by name."""
-    return [check.name for check in scenario.result.checks if not check.passed]
+def is_known(check: CheckResult) -> bool:
+    """Whether the model foresaw every flow of a Check as it was seen."""
+    rows = [context.row for context in check.contexts]
+    return bool(rows) and all(row is not None and row.agrees is True for row in rows)

@@ -6,14 +6,17 @@ from dataclasses import dataclass, replace
 
 from msgspec import structs
 
-from labkit.cluster.model import Cluster
+from labkit.cluster.model import Cluster, Protocol
 from labkit.errors import UsageError
 from labkit.probe.compare import flow_of, question, seen_of
 from labkit.probe.flow import Flow, Outcome, Via
 from labkit.probe.table import Expected, FlowRow, FlowTable
 from labkit.probe.words import source_words
+from labkit.semantics import because
 from labkit.semantics.because import Because, said
+from labkit.semantics.endpoints import is_proxied
 from labkit.semantics.flows import Prediction, fits, may_be_part_of
+from labkit.semantics.health import health_status
 from labkit.semantics.predict import predict
 from labkit.semantics.traits import traits_of
 
@@ -38,6 +41,8 @@ def explain(cluster: Cluster, flow: Flow) -> Explanation:
     """
     flow = flow if flow.service else _of_an_endpoint(cluster, flow)
     asked = question(cluster, flow)
+    if asked is None and (health := _of_health_check(cluster, flow)):
+        return health
     if asked is None:
         raise UsageError(
             f"{flow.address}:{flow.dport} {flow.protocol} is no address of a Service, so no rule "
@@ -57,6 +62,27 @@ def explain(cluster: Cluster, flow: Flow) -> Explanation:
         held=prediction.held,
         reasons=prediction.reasons,
     )
+
+
+def _of_health_check(cluster: Cluster, flow: Flow) -> Explanation | None:
+    """What a health check port answers, if that is what is asked."""
+    node = cluster.node_by_name.get(flow.node or "")
+    if node is None or flow.protocol is not Protocol.TCP:
+        return None
+    for service in cluster.services:
+        if service.health_check_node_port == flow.dport and is_proxied(service):
+            status = health_status(cluster, service, node)
+            why = because.is_health_check(service.key.shown, node.name, status)
+            return Explanation(
+                dataplane=cluster.dataplane,
+                flow=replace(flow, service=str(service.key), port="healthCheckNodePort"),
+                expected=Expected(
+                    outcome=Outcome.CONNECTED, backends=(), client_sources=(), why=said([why])
+                ),
+                held=False,
+                reasons=(why,),
+            )
+    return None
 
 
 def _of_an_endpoint(cluster: Cluster, flow: Flow) -> Flow:

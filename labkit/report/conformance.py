@@ -12,7 +12,7 @@ from msgspec import Struct
 from tabulate import tabulate
 
 from labkit.cluster.model import RealKubeProxy
-from labkit.probe.conformance import Conformance, ScenarioConformance, failed_checks, sentence_of
+from labkit.probe.conformance import Conformance, ScenarioConformance, sentence_of
 from labkit.probe.table import FlowRow, Kernel
 from labkit.report.cells import flow_name, flow_words, specified_words
 from labkit.report.findings import FindingsReport, findings_lines, report_of
@@ -42,6 +42,8 @@ class ScenarioReport(Struct, frozen=True, kw_only=True):
     passed: bool
     error: str | None
     failed_checks: tuple[str, ...]
+    deviating_checks: tuple[str, ...]
+    """Those that ask for what this data plane is known not to do."""
     checks: int
     deviations: dict[str, int]
     """Flows, by the deviation's name."""
@@ -150,8 +152,9 @@ def _rows(scenarios: Sequence[ScenarioConformance]) -> list[tuple[object, ...]]:
 def _checks(scenario: ScenarioConformance) -> str:
     if scenario.result.error is not None:
         return "failed" if scenario.was_run else "not run"
-    total = len(scenario.result.checks)
-    return f"{total - len(failed_checks(scenario))}/{total}" if total else ""
+    total, known = len(scenario.result.checks), len(scenario.deviating_checks)
+    passed = total - known - len(scenario.failed_checks)
+    return f"{passed}/{total}{f', {known} deviate' if known else ''}" if total else ""
 
 
 def _wrong(found: Conformance, paper: Paper) -> Iterator[str]:
@@ -161,8 +164,9 @@ def _wrong(found: Conformance, paper: Paper) -> Iterator[str]:
         if each.result.error is not None:
             what = "failed" if each.was_run else "not run"
             yield f"{where}: {what}: {clean(each.result.error)}"
-        for name in failed_checks(each):
-            yield f"{where}: Check {clean(name)} failed"
+        for check in each.failed_checks:
+            differences = clean("; ".join(check.differences))
+            yield f"{where}: Check {clean(check.name)} failed: {differences}"
         for row in each.unexplained[:MOST_TOLD]:
             name = flow_name(row, paper.style.marks)
             seen = flow_words(row, paper.style.marks)
@@ -195,7 +199,8 @@ def _scenario(scenario: ScenarioConformance) -> ScenarioReport:
         was_run=scenario.was_run,
         passed=scenario.passed,
         error=scenario.result.error,
-        failed_checks=tuple(failed_checks(scenario)),
+        failed_checks=tuple(check.name for check in scenario.failed_checks),
+        deviating_checks=tuple(check.name for check in scenario.deviating_checks),
         checks=len(scenario.result.checks),
         deviations=dict(deviations),
         unexplained=len(scenario.unexplained),

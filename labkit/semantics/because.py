@@ -90,6 +90,17 @@ def is_no_service() -> Because:
     )
 
 
+def is_health_check(service: str, node: str, status: int) -> Because:
+    """``healthCheckNodePort``."""
+    has = "a" if status == 200 else "no"  # noqa: PLR2004 - OK
+    return Because(
+        sentence=f"healthCheckNodePort of Service {service}: {node} has {has} ready endpoint of "
+        f"its own, so it answers {status}",
+        reference=f"{DOCS}/tasks/access-application-cluster/create-external-load-balancer/"
+        "#preserving-the-client-source-ip",
+    )
+
+
 # --- which endpoints ---
 
 
@@ -183,6 +194,15 @@ def is_kept_out_but_goes_on(source: IPv4Address) -> Because:
     return Because(
         sentence=f"loadBalancerSourceRanges: {source} is in none of them, and this kube-proxy "
         "drops what is for the node itself alone, so the packet leaves the node",
+        reference="https://github.com/kubernetes/kubernetes/pull/110289",
+    )
+
+
+def has_none_here_but_goes_on(node: str) -> Because:
+    """``externalTrafficPolicy: Local`` without an endpoint, before Kubernetes 1.25."""
+    return Because(
+        sentence=f"externalTrafficPolicy: Local, and {node} has no ready endpoint, and this "
+        "kube-proxy drops what is for the node itself alone, so the packet leaves the node",
         reference="https://github.com/kubernetes/kubernetes/pull/110289",
     )
 

@@ -44,6 +44,8 @@ class Choice:
     """The source of a node's own call, if it is not the one that it would have anyway."""
     knows_hairpins: bool = False
     """Whether a pod of another node is masqueraded on its way to itself."""
+    loses_loopback: bool = False
+    """Whether a call from 127.0.0.1 keeps that source, which cannot leave the node."""
     because: tuple[Because, ...] = ()
     """Why these endpoints, or none."""
 
@@ -59,6 +61,7 @@ def choose(
         # Of an address that a node has, it calls from that very address.
         source=flow.address if bound else None,
         knows_hairpins=Trait.HAIRPIN_ANYWHERE in traits,
+        loses_loopback=Trait.HANGS_ON_LOCALHOST in traits,
     )
 
 
@@ -67,21 +70,34 @@ def turned_away(cluster: Cluster, flow: Flow, came: Arrival, traits: Traits) -> 
     service, port = flow.service, flow.port
     if port is None or not is_proxied(service):
         return None
-    why = _leaving(flow, came, traits)
-    return why if why and usable(cluster, service, port, came.node, traits).exists else None
-
-
-def _leaving(flow: Flow, came: Arrival, traits: Traits) -> Because | None:
+    endpoints = usable(cluster, service, port, came.node, traits)
+    if not endpoints.exists:
+        return None
     if flow.via == "ExternalIP" and came.inside and Trait.EXTERNAL_IPS_FOR_OUTSIDERS in traits:
         return because.is_for_outsiders(flow.address)
-    guarded = flow.via == "LoadBalancer" and bool(flow.service.source_ranges)
-    if not guarded or came.own or Trait.LETS_KEPT_OUT_CALLS_GO not in traits:
-        return None
-    if not is_on_nodes(flow.service, flow.address, traits) or _is_let_in(
-        flow.service, came, traits
-    ):
-        return None
-    return because.is_kept_out_but_goes_on(came.source)
+    goes_on = Trait.LETS_DROPPED_CALLS_GO in traits and not came.own and _is_outside(flow, traits)
+    return _dropped(cluster, flow, came, endpoints, traits) if goes_on else None
+
+
+def _dropped(
+    cluster: Cluster, flow: Flow, came: Arrival, endpoints: Usable, traits: Traits
+) -> Because | None:
+    """Why rules would drop an outsider's call to an external address, if they do."""
+    service = flow.service
+    guarded = flow.via == "LoadBalancer" and bool(service.source_ranges)
+    if guarded and not _is_let_in(service, came, traits):
+        return because.is_kept_out_but_goes_on(came.source)
+    as_pod = is_local_traffic(cluster, came) is True
+    if service.external_policy_local and not endpoints.here and not as_pod:
+        return because.has_none_here_but_goes_on(came.node.name)
+    return None
+
+
+def _is_outside(flow: Flow, traits: Traits) -> bool:
+    """Whether the address is an external one that nodes serve and do not have."""
+    if flow.via == "LoadBalancer":
+        return is_on_nodes(flow.service, flow.address, traits)
+    return flow.via == "ExternalIP"
 
 
 def _choose(
@@ -92,9 +108,7 @@ def _choose(
     if flow.via == "ClusterIP":
         return _internal(cluster, service, came, endpoints, traits)
     if flow.via == "LoadBalancer" and service.source_ranges:
-        needs = {Trait.RANGES_NEED_ENDPOINTS}
-        needs |= {Trait.OWN_RANGES_NEED_ENDPOINTS} if came.own else set()
-        guarded = endpoints.exists or not needs & traits
+        guarded = _is_guarded(service, came, endpoints, traits)
         if guarded and not _is_let_in(service, came, traits):
             return Choice(otherwise=TIMED_OUT, because=(because.is_kept_out(came.source),))
     goes = came.own and flow.via != "NodePort" and Trait.LETS_OWN_CALLS_GO in traits
@@ -184,6 +198,15 @@ def _elsewhere(cluster: Cluster, flow: Flow, came: Arrival) -> Outcome:
     """What a call without endpoints comes to that left for the router: another node refuses it."""
     node = way_of_router(cluster, flow.address)
     return TIMED_OUT if node is None or node == came.node else REFUSED
+
+
+def _is_guarded(service: Service, came: Arrival, endpoints: Usable, traits: Traits) -> bool:
+    """Whether loadBalancerSourceRanges are looked at."""
+    if came.own and Trait.OWN_RANGES_NEED_ENDPOINTS in traits:
+        # IPVS comes before the rules, and refuses what it has no real server for.
+        only_here = service.external_policy_local and Trait.FALLS_BACK not in traits
+        return bool(endpoints.here) if only_here else endpoints.exists
+    return endpoints.exists or Trait.RANGES_NEED_ENDPOINTS not in traits
 
 
 def _without_endpoints(endpoints: Usable, traits: Traits) -> Outcome:

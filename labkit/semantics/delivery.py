@@ -60,6 +60,8 @@ def _send(
         # Nothing leaves the node, so nothing is masqueraded; of its own calls nothing is said.
         kept = because.stays_on_the_host() if came.own else _kept(came, source)
         return _Sent(None if came.own else source, kept)
+    if source.is_loopback and choice.loses_loopback:
+        return _Sent(source, because.cannot_leave(source), returns=False)
     there = leaving_address(cluster, came.node, endpoint.address)
     seen = came.node.bridge_ip if here else there
     hairpin = source == endpoint.address and (here or choice.knows_hairpins)

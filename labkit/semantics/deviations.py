@@ -228,9 +228,19 @@ SEEN: Final = (
         winning="Let callers in the cluster use the ClusterIP.",
     ),
     Deviation(
-        trait=Trait.LETS_KEPT_OUT_CALLS_GO,
-        sentence="{having} does not serve who is in none of loadBalancerSourceRanges, but lets the "
-        "packet go on to whoever has the address; {lacking} drops it.",
+        trait=Trait.HANGS_ON_LOCALHOST,
+        sentence="Calls to NodePorts on 127.0.0.1 time out under {having}: they keep that source, "
+        "which cannot leave the node. {lacking} refuses them, or serves them.",
+        source="https://github.com/kubernetes/kubernetes/issues/96879; "
+        "https://github.com/kubernetes/kubernetes/pull/101023 (Kubernetes 1.22)",
+        losing="Nothing: such calls did not work.",
+        winning="Let callers on the node use its own address, or the ClusterIP.",
+    ),
+    Deviation(
+        trait=Trait.LETS_DROPPED_CALLS_GO,
+        sentence="{having} does not serve who is in none of loadBalancerSourceRanges, nor, under "
+        "externalTrafficPolicy: Local, on a node without an endpoint, but lets the packet go on to "
+        "whoever has the address; {lacking} drops it.",
         source="https://github.com/kubernetes/kubernetes/pull/110289 (Kubernetes 1.25), KEP-3178; "
         "kubernetes v1.20 pkg/kubelet/kubelet_network_linux.go (KUBE-FIREWALL: INPUT and OUTPUT)",
         losing="Nothing: nobody who was let in is kept out.",
@@ -329,6 +339,7 @@ def unseen(cluster: Cluster, apart: Set[Trait]) -> tuple[Deviation, ...]:
         Trait.AFFINITY_PER_ADDRESS: sticky,
         **{each.trait: bool(proxied) for each in UNSEEN},
         Trait.LEAVES_HEALTH_CHECKS_CLOSED: any(each.health_check_node_port for each in proxied),
+        Trait.FORWARDS_INVALID: bool(proxied) and not cluster.kube_proxy.tcp_be_liberal,
     }
     served = Trait.SERVES not in apart
     return tuple(

@@ -20,7 +20,7 @@ def is_served(
     within = any(address in cidr for cidr in ranges)
     if address.is_loopback:
         allowed = config.localhost_node_ports and (not ranges or within)
-        return allowed and Trait.LOCALHOST_NODE_PORTS in traits
+        return allowed and bool(traits & {Trait.LOCALHOST_NODE_PORTS, Trait.HANGS_ON_LOCALHOST})
     if not ranges and Trait.PRIMARY_NODE_PORTS in traits:
         return address == node.address
     return not ranges or within

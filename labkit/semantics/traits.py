@@ -73,8 +73,10 @@ class Trait(StrEnum):
     """ipMode: Proxy is read as VIP."""
     EXTERNAL_IPS_FOR_OUTSIDERS = "external-ips-for-outsiders"
     """A node leaves calls of its own and of its pods to an externalIP to the network."""
-    LETS_KEPT_OUT_CALLS_GO = "kept-out-calls-not-dropped"
-    """Who is in none of loadBalancerSourceRanges is not served, but its packets go on."""
+    HANGS_ON_LOCALHOST = "localhost-node-ports-hang"
+    """NodePorts on 127.0.0.1 lead to pods, but from a source that cannot leave the node."""
+    LETS_DROPPED_CALLS_GO = "dropped-calls-go-on"
+    """Calls to external addresses that rules would drop are not served, but go on."""
 
 
 _IPTABLES: Final = frozenset(
@@ -134,15 +136,17 @@ AGES: Final = (
     Age(Trait.EXTERNAL_IPS_FOR_OUTSIDERS, (1, 21), frozenset({"iptables"})),
     Age(Trait.LEAVES_HEALTH_CHECKS_CLOSED, (1, 21), frozenset({"iptables", "ipvs"})),
     Age(Trait.IGNORES_INTERNAL_POLICY, (1, 22)),
+    Age(Trait.HANGS_ON_LOCALHOST, (1, 22), frozenset({"ipvs"})),
     Age(Trait.IGNORES_HINTS, (1, 24)),
+    Age(Trait.FALLS_BACK, (1, 24), frozenset({"ipvs"})),
     Age(Trait.DROPS_ANYWHERE, (1, 25), frozenset({"iptables"})),
-    Age(Trait.LETS_KEPT_OUT_CALLS_GO, (1, 25), frozenset({"iptables"})),
+    Age(Trait.LETS_DROPPED_CALLS_GO, (1, 25), frozenset({"iptables"})),
     Age(Trait.IGNORES_TERMINATING, (1, 26)),
     Age(Trait.IGNORES_IP_MODE, (1, 30)),
 )
-"""Seen with 1.20.2. kubernetes#96296 changed the first and #97824 the second, KEP-3178
-(kubernetes#110289) what is dropped where, and the others the release that had a feature on by
-default: KEP-2086, KEP-2433, KEP-1669, KEP-1860."""
+"""Seen with 1.20.2. What changed them: kubernetes#96296, #97824 (health checks), #101023
+(localhost), #97081 (falls back) and #110289 (what is dropped where), or the release that had a
+feature on by default: KEP-2086, KEP-2433, KEP-1669, KEP-1860."""
 
 
 def traits_of(dataplane: str, real: RealKubeProxy | None = None) -> frozenset[Trait]:

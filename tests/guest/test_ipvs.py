@@ -11,22 +11,25 @@ from labkit.kernel.features import require
 from labkit.kernel.netns import Edge
 from tests.guest.guests import ROOT, run_labkit
 
-FILES = (
-    "tests/lab/test_dataplane_ipvs.py",
-    "tests/lab/test_truth.py",
-    "tests/lab/test_masquerade_table.py",
-    *(str(path) for path in sorted((ROOT / "tests" / "lab").glob("test_changes*.py"))),
-)
+FILES = {
+    "rules": ("test_dataplane_ipvs.py", "test_truth.py", "test_masquerade_table.py"),
+    "scenarios": ("test_scenarios_as_specified.py",),
+    "fuzz": ("test_fuzz.py", "test_fuzz_ipvs_mistakes.py"),
+    "changes": sorted(path.name for path in (ROOT / "tests" / "lab").glob("test_changes*.py")),
+}
+"""Of tests/lab; each part has a guest, and its time, of its own."""
 
 
 @pytest.mark.needs_uml
 @pytest.mark.timeout(600)
-def test_what_needs_ipvs_passes_in_a_guest() -> None:
+@pytest.mark.parametrize("part", FILES)
+def test_what_needs_ipvs_passes_in_a_guest(part: str) -> None:
     if _has("ip_vs"):
         pytest.skip("this kernel has IPVS: the tests run here")
 
     required = ("--labkit-require", "ip_vs", "--labkit-require", "ipvs match")
-    done = run_labkit("test", "--kernel", "uml", "-p", "no:xdist", *required, "-k", "ipvs", *FILES)
+    files = (f"tests/lab/{name}" for name in FILES[part])
+    done = run_labkit("test", "--kernel", "uml", "-p", "no:xdist", *required, "-k", "ipvs", *files)
 
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     assert "skipped" not in done.stdout

@@ -29,12 +29,11 @@ ANSWER_S = 0.5
 """Until a question is asked again: an answer comes in a fraction of it."""
 
 
-def two_nodes() -> Sequence[Object]:
+def two_nodes(**kube_proxy: object) -> Sequence[Object]:
     """A lab whose client calls ClusterIPs and load balancers through node1."""
     routes = [{"to": each, "via": "node1"} for each in ("10.96.0.0/12", "203.0.113.0/24")]
-    return [
-        lab_object("changes", NODES, (), {"clients": [{"name": "client", "routes": routes}]}),
-    ]
+    clients = [{"name": "client", "routes": routes}]
+    return [lab_object("changes", NODES, (), {"clients": clients, "kubeProxy": kube_proxy})]
 
 
 def pod(  # noqa: PLR0913 - a pod is described in one place

@@ -9,11 +9,14 @@ from typing import Any, TypeVar
 
 from labkit.cluster.model import Cluster, Node
 from labkit.dataplane.base import Change, DataPlane, Renders, Silent
+from labkit.dataplane.ipvs.tables import IPSet, IpvsRules, VirtualServer
 from labkit.dataplane.nftables.rules import Chain, Collection, NftRuleset
 from labkit.dataplane.rules import Ruleset, Table
 from labkit.kernel.netns import Namespace
 
-R = TypeVar("R", Ruleset, NftRuleset)
+R = TypeVar("R", Ruleset, NftRuleset, IpvsRules)
+SERVERS = "virtual servers"
+"""Stands for a chain: its rules are the lines of ``ipvsadm -Sn``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +25,7 @@ class Mistake:
 
     name: str
     chain: str
-    """Pattern of the chains that it is about, or of nftables' sets and maps."""
+    """Pattern of the chains that it is about, or of sets and maps."""
     rule: str
     """Pattern of the part of a rule that is written wrongly."""
     becomes: str | None = None
@@ -67,6 +70,12 @@ class Mistaken(Renders):
     def apply(self, changes: Sequence[Change[Any]]) -> None:
         self.plane.apply(changes)
 
+    def mark(self, namespace: Namespace) -> object:
+        return self.plane.mark(namespace)
+
+    def held(self, namespace: Namespace, rules: Any) -> Any:  # noqa: ANN401 - as the plane
+        return self.plane.held(namespace, rules)
+
     def confused(
         self, silent: Sequence[Silent], namespaces: Sequence[Namespace]
     ) -> frozenset[Silent]:
@@ -80,6 +89,8 @@ def mutated(rules: R, mistake: Mistake) -> R:
     """The same rules with the mistake."""
     if isinstance(rules, Ruleset):
         return _of_iptables(rules, mistake.rules)
+    if isinstance(rules, IpvsRules):
+        return _of_ipvs(rules, mistake)
     return _of_nftables(rules, mistake)
 
 
@@ -111,4 +122,24 @@ def _of_nftables(rules: NftRuleset, mistake: Mistake) -> NftRuleset:
             )
             for table in rules.tables
         )
+    )
+
+
+def _of_ipvs(rules: IpvsRules, mistake: Mistake) -> IpvsRules:
+    def ipset(each: IPSet) -> IPSet:
+        kept = mistake.rules(each.name, list(map(str, each.entries)))
+        return replace(each, entries=tuple(e for e in each.entries if str(e) in kept))
+
+    def server(each: VirtualServer) -> VirtualServer:
+        first, *others = each.lines()
+        held = bool(mistake.rules(SERVERS, [first])) or each.persistent_s is None
+        kept = [bool(mistake.rules(SERVERS, [line])) for line in others]
+        real = tuple(r for r, stays in zip(each.real_servers, kept, strict=True) if stays)
+        return replace(each, persistent_s=each.persistent_s if held else None, real_servers=real)
+
+    return replace(
+        rules,
+        iptables=_of_iptables(rules.iptables, mistake.rules),
+        ipsets=tuple(map(ipset, rules.ipsets)),
+        virtual_servers=tuple(map(server, rules.virtual_servers)),
     )

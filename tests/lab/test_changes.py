@@ -260,3 +260,28 @@ def test_the_health_check_port_follows_the_nodes_own_pods(cluster: labkit.Lab) -
     cluster.remove("Pod", "web-1")
 
     assert healthy() == {"node1": 503, "node2": 200}
+
+
+def test_the_health_check_port_goes_and_comes_with_the_local_policy(cluster: labkit.Lab) -> None:
+    for _ in range(2):
+        service(
+            cluster, type="LoadBalancer", externalTrafficPolicy=LOCAL, healthCheckNodePort=30100
+        )
+        assert cluster.probe("client", to="node1:30100", attempts=1).outcome == "connected"
+        assert cluster.probe("client", to="node1:30080").client_sources == {"preserved"}
+
+        service(cluster, type="LoadBalancer")
+        assert cluster.probe("client", to="node1:30100", attempts=1).outcome == "refused"
+        assert cluster.probe("client", to="node1:30080").client_sources == {"node1"}
+
+
+@pytest.mark.parametrize("node", ["node1", "node2"])
+def test_a_pod_is_seen_with_its_own_address_through_a_cluster_ip(
+    cluster: labkit.Lab, node: str
+) -> None:
+    service(cluster)
+    cluster.add_pod("caller", node=node, labels={"app": "caller"})
+
+    seen = cluster.probe("caller", to="web:80")
+
+    assert seen.sources_seen.keys() == {cluster.pod("caller").address}

@@ -214,13 +214,34 @@ def test_an_answer_beyond_the_window_resets_no_connection(cluster: labkit.Lab, n
             assert ask(connection) == "web-1"
 
 
+@pytest.mark.parametrize(
+    "dataplane",
+    ["iptables", "nftables", pytest.param("ipvs", marks=pytest.mark.labkit_needs("ip_vs"))],
+)
+def test_a_liberal_conntrack_needs_no_rule(dataplane: str, lab: LabFactory) -> None:
+    cluster = lab(two_nodes(conntrack={"tcpBeLiberal": True}), dataplane=dataplane)
+    pod(cluster, "web-1", "node1")
+    service(cluster, clusterIP=CLUSTER_IP)
+    cluster.add_pod("caller", node="node1", labels={"app": "caller"})
+    assert "INVALID" not in cluster.rules("node1")
+    with (
+        cluster.socket("web-1", socket.SOCK_RAW, socket.IPPROTO_TCP) as raw,
+        connected(cluster, "caller", CLUSTER_IP, 80) as connection,
+    ):
+        assert ask(connection) == "web-1"
+
+        answer_beyond_the_window(raw, cluster.pod("web-1").address)
+
+        assert ask(connection) == "web-1"
+
+
 def test_what_keeps_the_connection_is_a_rule(lab: LabFactory) -> None:
     cluster = lab(two_nodes(), dataplane="iptables")
     pod(cluster, "web-1", "node1")
     service(cluster, clusterIP=CLUSTER_IP)
+    cluster.add_pod("caller", node="node1", labels={"app": "caller"})
     (rule,) = (line for line in cluster.rules("node1").splitlines() if "INVALID" in line)
     cluster.exec("node1", ["iptables", "-D", *shlex.split(rule)[1:]], check=True)
-    cluster.add_pod("caller", node="node1", labels={"app": "caller"})
     with (
         cluster.socket("web-1", socket.SOCK_RAW, socket.IPPROTO_TCP) as raw,
         connected(cluster, "caller", CLUSTER_IP, 80) as connection,

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 from distributed import LocalCluster
 
-from labkit.errors import LabError
+from labkit.errors import LabError, UsageError
 from labkit.fuzz.block import Block, BlockResult, run_block
 from labkit.fuzz.on_dask import on_dask
 from labkit.fuzz.plan import blocks_of
@@ -60,6 +60,12 @@ def test_a_run_on_dask_is_reported_as_one_here(cluster: LocalCluster) -> None:
     here = fuzz(FuzzRequest(block=block, clusters=10, jobs=1))
 
     assert (there.clusters, there.flows, there.passed) == (here.clusters, here.flows, True)
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1", "nonsense://x:1"])
+def test_what_is_no_address_is_told_so(address: str) -> None:
+    with pytest.raises(UsageError, match=f"--dask {address}: .*; write tcp://HOST:PORT"):
+        list(on_dask([Block(seed=1)], address))
 
 
 def test_nobody_at_the_address_is_told_in_one_sentence() -> None:

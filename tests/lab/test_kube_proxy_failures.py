@@ -148,10 +148,10 @@ def test_the_exit_status_of_one_that_cannot_be_run(option: str, status: int) -> 
 
 
 def test_a_mode_that_it_does_not_know(tmp_path: Path, lab: LabFactory) -> None:
-    path = fake(tmp_path, "", head=TALKS.replace(" or 'nftables'", ""))
+    path = fake(tmp_path, "", head=TALKS.replace("'ipvs' or ", ""))
 
-    with pytest.raises(UsageError, match=r"kube-proxy v1\.99\.0 has no mode nftables"):
-        lab(dataplane="kube-proxy", kube_proxy=path, proxy_mode="nftables")
+    with pytest.raises(UsageError, match=r"kube-proxy v1\.99\.0 has no mode ipvs"):
+        lab(dataplane="kube-proxy", kube_proxy=path, proxy_mode="ipvs")
 
 
 def test_a_mode_that_nobody_knows() -> None:

@@ -137,12 +137,18 @@ def test_what_a_rule_does_is_told_apart(
 
 
 @pytest.mark.parametrize("protocol", [TCP, UDP])
-def test_a_drop_in_the_sources_own_output_is_silence(wire: Hosts, protocol: Protocol) -> None:
-    install(wire.client, "output", "meta l4proto { tcp, udp } drop")
+@pytest.mark.parametrize(
+    ("verdict", "outcome"),
+    [("reject with icmp port-unreachable", Outcome.REFUSED), ("drop", Outcome.TIMED_OUT)],
+)
+def test_what_a_rule_of_the_sources_own_output_does_is_told_apart(
+    wire: Hosts, protocol: Protocol, verdict: str, outcome: Outcome
+) -> None:
+    install(wire.client, "output", f"meta l4proto {{ tcp, udp }} {verdict}")
 
     (answer,) = probe(wire.to_server(80, protocol), served=wire, timeout_s=QUICK_S)
 
-    assert answer.outcome is Outcome.TIMED_OUT
+    assert answer.outcome is outcome
 
 
 @pytest.mark.parametrize("protocol", [TCP, UDP])

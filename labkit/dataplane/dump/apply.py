@@ -92,6 +92,14 @@ class DumpPlane(Renders):
 
                 install_servers(Change(change.namespace, _servers(dump), None))
 
+    def mark(self, namespace: Namespace) -> object:  # noqa: ARG002 - the interface's
+        """Nothing: such rules stay as they are, whatever anybody does to them."""
+        return None
+
+    def held(self, namespace: Namespace, rules: NodeDump) -> NodeDump:  # noqa: ARG002 - as above
+        """Return all of them."""
+        return rules
+
     def confused(
         self, silent: Sequence[Silent], namespaces: Sequence[Namespace]
     ) -> frozenset[Silent]:

@@ -13,11 +13,12 @@ from typing import Final, Literal
 
 from labkit.cluster.model import Cluster, Node
 from labkit.dataplane.base import Change, KeepsFlowsApart, Renders
-from labkit.dataplane.conntrack import forget_stale_flows
+from labkit.dataplane.conntrack import conntrack_sysctls, forget_stale_flows
+from labkit.dataplane.iptables.held import still_held
 from labkit.dataplane.iptables.render import INVALID_COUNTER, render, render_cni_only
 from labkit.dataplane.iptables.service import LOCALHOST_COUNTER
 from labkit.dataplane.node_addresses import serves_localhost
-from labkit.dataplane.rules import Ruleset
+from labkit.dataplane.rules import BUILT_IN, Ruleset
 from labkit.errors import CommandError, KernelError, MissingFeature
 from labkit.kernel import netfilter
 from labkit.kernel.netns import Namespace
@@ -54,9 +55,10 @@ class IptablesPlane(KeepsFlowsApart, Renders):
 
     def sysctls(self, cluster: Cluster) -> Mapping[str, str]:
         """NodePorts on localhost need packets from 127.0.0.1 to be routed."""
+        conntrack = conntrack_sysctls(cluster.kube_proxy)
         if not serves_localhost(cluster.kube_proxy):
-            return {}
-        return {"net/ipv4/conf/all/route_localnet": "1"}
+            return conntrack
+        return {"net/ipv4/conf/all/route_localnet": "1", **conntrack}
 
     def render(self, cluster: Cluster, node: Node) -> Ruleset:
         """Return all tables of ``node``."""
@@ -73,6 +75,14 @@ class IptablesPlane(KeepsFlowsApart, Renders):
                 if change.previous is None:
                     netfilter.ensure_nfacct(change.namespace, COUNTERS)
         restore(self.backend or "nft", changes)
+
+    def mark(self, namespace: Namespace) -> object:
+        """Return what iptables shows of a change."""
+        return mark(namespace, self.backend or "nft", tuple(BUILT_IN))
+
+    def held(self, namespace: Namespace, rules: Ruleset) -> Ruleset:
+        """Return what iptables-save still shows of the rules."""
+        return held(namespace, self.backend or "nft", rules)
 
     def clean_up(self, cluster: Cluster, namespaces: Sequence[Namespace]) -> None:
         """Forget UDP flows to endpoints that are gone."""
@@ -103,8 +113,35 @@ class NoPlane(KeepsFlowsApart, Renders):
         """Install the CNI's rules."""
         restore(self.backend or "nft", changes)
 
+    def mark(self, namespace: Namespace) -> object:
+        """Return what iptables shows of a change."""
+        return mark(namespace, self.backend or "nft", ("nat",))
+
+    def held(self, namespace: Namespace, rules: Ruleset) -> Ruleset:
+        """Return what iptables-save still shows of the rules."""
+        return held(namespace, self.backend or "nft", rules)
+
     def clean_up(self, cluster: Cluster, namespaces: Sequence[Namespace]) -> None:
         """Nothing: no flow was ever translated."""
+
+
+def mark(namespace: Namespace, backend: Backend, tables: Sequence[str]) -> object:
+    """Return something that is another once anybody has changed the rules.
+
+    nf_tables numbers its changes; the legacy iptables tells the size of a table.
+    """
+    if backend == "nft":
+        return netfilter.generation(namespace)
+    return netfilter.legacy_sizes(namespace, tables)
+
+
+def held(namespace: Namespace, backend: Backend, rules: Ruleset) -> Ruleset:
+    """Return what iptables-save still shows of ``rules``.
+
+    Raises:
+        CommandError: iptables-save failed.
+    """
+    return still_held(rules, namespace.execute([f"iptables-{backend}-save"]))
 
 
 def choose_backend(namespace: Namespace) -> Backend:

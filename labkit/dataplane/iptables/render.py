@@ -79,7 +79,10 @@ def render(cluster: Cluster, node: Node, *, nfacct: bool = True) -> Ruleset:
         names.EXTERNAL_SERVICES: (),
         names.NODEPORTS: (),
         names.PROXY_FIREWALL: (),
-        names.FORWARD: _forward(mark, nfacct=nfacct),
+        names.FORWARD: (
+            *(() if cluster.kube_proxy.tcp_be_liberal else _drop_invalid(nfacct=nfacct)),
+            *_forward(mark),
+        ),
         names.FIREWALL: (MARTIANS,) if serves_localhost(cluster.kube_proxy) else (),
         **out.filter,
     }
@@ -148,14 +151,18 @@ def _node_port_jumps(cluster: Cluster, node: Node) -> Iterator[str]:
         yield f"-d {address}/32 {said} -j {names.NODEPORTS}"
 
 
-def _forward(mark: str, *, nfacct: bool) -> tuple[str, ...]:
+def _drop_invalid(*, nfacct: bool) -> tuple[str, ...]:
+    """Not with a liberal conntrack, for which no such packet is invalid (kubernetes#117924)."""
     # An out-of-window packet that is forwarded untranslated draws a RST on a healthy connection
     # (kubernetes#74839). iptables-save prints two spaces here.
     counter = f"-m nfacct --nfacct-name  {INVALID_COUNTER} " if nfacct else ""
+    return (f"-m conntrack --ctstate INVALID {counter}-j DROP",)
+
+
+def _forward(mark: str) -> tuple[str, ...]:
     said = comment("kubernetes forwarding rules")
     replies = comment("kubernetes forwarding conntrack rule")
     return (
-        f"-m conntrack --ctstate INVALID {counter}-j DROP",
         f"{said} -m mark --mark {mark}/{mark} -j ACCEPT",
         f"{replies} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
     )

@@ -15,9 +15,11 @@ from typing import Final
 
 from labkit.cluster.model import Cluster, Node
 from labkit.dataplane.base import Change, Renders, Silent
-from labkit.dataplane.conntrack import forget_stale_flows
+from labkit.dataplane.conntrack import conntrack_sysctls, forget_stale_flows
+from labkit.dataplane.iptables import apply as iptables
 from labkit.dataplane.iptables.apply import Backend, choose_backend, restore
 from labkit.dataplane.ipvs.confusion import confused_with
+from labkit.dataplane.ipvs.held import Shown, rendered, servers, shown
 from labkit.dataplane.ipvs.render import render
 from labkit.dataplane.ipvs.service import IP_PROTOCOL
 from labkit.dataplane.ipvs.tables import DUMMY, Address, Entry, IPSet, IpvsRules, VirtualServer
@@ -29,6 +31,8 @@ from labkit.kernel.ipvs import Command, Server
 from labkit.kernel.netlink import Request
 from labkit.kernel.netns import Namespace
 
+TABLES: Final = ("filter", "nat")
+"""Of iptables."""
 CONN_REUSE_FIXED: Final = (5, 9)
 """From here on the kernel's own choice is right (kubernetes#93297)."""
 
@@ -56,6 +60,7 @@ class IpvsPlane(Renders):
             "net/ipv4/vs/conntrack": "1",
             "net/ipv4/vs/expire_nodest_conn": "1",
             "net/ipv4/vs/expire_quiescent_template": "1",
+            **conntrack_sysctls(cluster.kube_proxy),
         }
         if _kernel_version() < CONN_REUSE_FIXED:
             wanted["net/ipv4/vs/conn_reuse_mode"] = "0"
@@ -83,6 +88,22 @@ class IpvsPlane(Renders):
         for change in changes:
             install_servers(change)
             _reduce_ipsets(change)
+
+    def mark(self, namespace: Namespace) -> object:
+        """Return all that there is, but for iptables: IPVS and ipset do not number changes."""
+        return (
+            servers(ipvs.virtual_servers(namespace)),
+            ipset.contents(namespace),
+            devices.every_address(namespace),
+            iptables.mark(namespace, self.backend or "nft", TABLES),
+        )
+
+    def held(self, namespace: Namespace, rules: IpvsRules) -> IpvsRules | None:
+        """Return the rules with what iptables-save still shows; None unless all else is there."""
+        if _shown(namespace) != rendered(rules):
+            return None
+        left = iptables.held(namespace, self.backend or "nft", rules.iptables)
+        return replace(rules, iptables=left)
 
     def confused(
         self, silent: Sequence[Silent], namespaces: Sequence[Namespace]
@@ -116,6 +137,14 @@ def install_servers(change: Change[IpvsRules]) -> None:
 def _kernel_version() -> tuple[int, ...]:
     major, minor, *_ = platform.release().split(".")
     return int(major), int("".join(filter(str.isdigit, minor)) or 0)
+
+
+def _shown(namespace: Namespace) -> Shown:
+    return shown(
+        ipvs.virtual_servers(namespace),
+        namespace.execute(["ipset", "save"]),
+        devices.addresses(namespace, DUMMY),
+    )
 
 
 # --- iptables ---

@@ -13,16 +13,20 @@ from labkit.dataplane.kube_proxy.program import REMEDY, Program
 from labkit.errors import UsageError
 
 LOCALHOST: Final = "127.0.0.1"
-FIXED: Final = (
-    "--kube-api-content-type=application/json",
+WHERE_KNOWN: Final = (
+    ("kube-api-content-type", "application/json"),
     # nf_conntrack_max can only be written in the first network namespace: 0 leaves it alone.
-    "--conntrack-max-per-core=0",
-    "--conntrack-tcp-timeout-established=0",
-    "--conntrack-tcp-timeout-close-wait=0",
-    f"--healthz-bind-address={LOCALHOST}:10256",
-    f"--metrics-bind-address={LOCALHOST}:10249",
-    "-v=2",
+    ("conntrack-max-per-core", "0"),
+    ("conntrack-tcp-timeout-established", "0"),
+    ("conntrack-tcp-timeout-close-wait", "0"),
+    ("healthz-bind-address", f"{LOCALHOST}:10256"),
+    ("metrics-bind-address", f"{LOCALHOST}:10249"),
+    # A change is followed at once, not after a second.
+    ("iptables-min-sync-period", "0s"),
+    ("ipvs-min-sync-period", "0s"),
+    ("v", "2"),
 )
+"""Flags that every lab needs, of versions that have them."""
 _DEFAULT: Final = KubeProxy(cluster_cidr=None)
 
 
@@ -54,9 +58,7 @@ def command(program: Program, cluster: Cluster, node: Node, mode: str, port: int
         f"--proxy-mode={mode}",
         f"--hostname-override={node.name}",
         f"--master=http://{LOCALHOST}:{port}",
-        *FIXED,
-        # A change is followed at once, not after a second.
-        f"--{'ipvs' if mode == 'ipvs' else 'iptables'}-min-sync-period=0s",
+        *(f"--{flag}={value}" for flag, value in WHERE_KNOWN if flag in program.flags),
         *(f"--{wish.flag}={wish.value}" for wish in wishes),
     ]
 
@@ -110,3 +112,5 @@ def _rule_wishes(config: KubeProxy) -> Iterator[Wish]:
         yield Wish("ipvs.scheduler", "ipvs-scheduler", config.ipvs_scheduler)
     if config.ipvs_strict_arp:
         yield Wish("ipvs.strictARP", "ipvs-strict-arp", "true")
+    if config.tcp_be_liberal:
+        yield Wish("conntrack.tcpBeLiberal", "conntrack-tcp-be-liberal", "true")

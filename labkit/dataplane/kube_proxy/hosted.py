@@ -11,6 +11,7 @@ from labkit.dataplane.iptables.apply import Backend
 from labkit.dataplane.iptables.render import render_cni_only
 from labkit.dataplane.kube_proxy import kubelet
 from labkit.dataplane.kube_proxy.lookout import Lookout, lookout
+from labkit.dataplane.kube_proxy.marker import ADDRESS
 from labkit.dataplane.nftables.render import cni_tables, iptables_beside
 from labkit.dataplane.nftables.rules import NftRuleset
 from labkit.kernel.daemon import Daemon
@@ -19,6 +20,7 @@ from labkit.kernel.tools import search_path, which
 
 BIN: Final = "/run/labkit/bin"
 """In the node's own mounts: leads kube-proxy's PATH, and is gone with the lab."""
+SCHEDULERS: Final = ("rr", "wrr", "sh")
 IPTABLES: Final = ("iptables", "iptables-save", "iptables-restore")
 
 
@@ -49,6 +51,7 @@ def prepare(
 
     Raises:
         CommandError: a tool refused its part.
+        KernelError: the kernel lacks a scheduler of IPVS.
     """
     node = cluster.node_by_name[namespace.name]
     restore = f"iptables-{backend}-restore"
@@ -59,8 +62,24 @@ def prepare(
     namespace.execute([restore], stdin=render_cni_only(cluster, node).text())
     if release <= kubelet.LAST:
         namespace.execute([restore, "--noflush"], stdin=kubelet.RULES)
+    if mode == "ipvs":
+        _load_schedulers(namespace)
     links = "\n".join(_links(backend))
     namespace.execute(["sh", "-ec", f"mkdir -p {BIN}\n{links}"])
+
+
+def _load_schedulers(namespace: Namespace) -> None:
+    """Have the kernel load what kube-proxy looks for in /proc/modules before it uses IPVS.
+
+    Source: kubernetes v1.20 pkg/proxy/ipvs/proxier.go, CanUseIPVSProxier.
+    """
+    # Imported here: it brings pyroute2, which takes longer than all else.
+    from labkit.kernel import ipvs
+
+    server = ipvs.Server(protocol=ipvs.PROTOCOLS["TCP"], ip=ADDRESS, port=1)
+    for name in SCHEDULERS:
+        add = ipvs.add_server(server, scheduler=name, persistent_s=None, hash_ports=False)
+        ipvs.send(namespace, [add, ipvs.delete_server(server)])
 
 
 def _links(backend: Backend) -> Iterator[str]:

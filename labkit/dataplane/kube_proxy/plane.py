@@ -6,6 +6,7 @@ It is told of the cluster by labkit's API server, and every change is waited for
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -33,6 +34,11 @@ GUEST_PATIENCE_S: Final = 60.0
 """A system call of a guest takes fifty times as long."""
 A_NODE_S: Final = 1.0
 """More for each node: they share the machine."""
+A_PORT_OF_IPVS: Final = 0.01
+"""In IPVS mode more for each node and each port of a Service, as a part of the first patience: 1.20
+starts ipset(8) for every entry of every set (pkg/util/ipset/ipset.go, AddEntry)."""
+FIRST_ERRORS: Final = 3
+KLOG_ERROR: Final = re.compile(r"[EF]\d{4} ")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +66,8 @@ class KubeProxyPlane:
         self._server: ApiServer | None = None
         self._hosted: dict[str, Hosted] = {}
         self._marker = Marker()
+        self._ports = 0
+        """Of all Services that are told."""
         self._unfinished = False
         """Whether what was told last may leave kube-proxy more to do than to write its rules."""
 
@@ -98,6 +106,7 @@ class KubeProxyPlane:
             return
         cluster = changes[0].rules.cluster
         check(self._program, cluster, self._mode)
+        self._ports = sum(1 for _ in cluster.service_ports())
         first = self._show_next(cluster)
         for change in changes:
             self._host(change.namespace, change.rules)
@@ -113,6 +122,14 @@ class KubeProxyPlane:
     ) -> frozenset[Silent]:
         """Attempts that the kernel took for others, as its mode can make it do."""
         return self._like.confused(silent, namespaces)
+
+    def mark(self, namespace: Namespace) -> object:  # noqa: ARG002 - the interface's
+        """Nothing: what somebody takes from its rules, kube-proxy must put back itself."""
+        return None
+
+    def held(self, namespace: Namespace, rules: Told) -> Told:  # noqa: ARG002 - as above
+        """Return what it was told."""
+        return rules
 
     def clean_up(self, cluster: Cluster, namespaces: Sequence[Namespace]) -> None:
         """Nothing: to forget UDP flows to endpoints that are gone is kube-proxy's own job."""
@@ -159,7 +176,8 @@ class KubeProxyPlane:
     def _patience(self) -> float:
         """Seconds to wait for a sync of all nodes."""
         alone = HOST_PATIENCE_S if kernel_kind() == "host" else GUEST_PATIENCE_S
-        return alone + A_NODE_S * len(self._hosted)
+        each = A_NODE_S + (alone * A_PORT_OF_IPVS * self._ports if self._mode == "ipvs" else 0)
+        return alone + each * len(self._hosted)
 
     def _host(self, namespace: Namespace, told: Told) -> None:
         """See to it that a node's kube-proxy runs."""
@@ -185,9 +203,8 @@ class KubeProxyPlane:
 
         if not until(all_are, daemons, within_s=self._patience):
             daemon = late[0].daemon
-            raise LabError(
-                f"{daemon.where} is not in sync after {self._patience:.0f} s{daemon.last_words()}"
-            )
+            said = complaints(daemon.log()) or daemon.last_words()
+            raise LabError(f"{daemon.where} is not in sync after {self._patience:.0f} s{said}")
 
     def _show_next(self, cluster: Cluster) -> Marker:
         """Show a cluster with a marker that was not there yet, and return that."""
@@ -220,6 +237,15 @@ def _is_more_than_rules(cluster: Cluster) -> bool:
         port.node_port is not None or port.protocol is not TransportProtocol.TCP
         for _, port in cluster.service_ports()
     )
+
+
+def complaints(log: str) -> str:
+    """The errors in what kube-proxy has written, to put behind a message; empty without any.
+
+    Source: https://github.com/kubernetes/klog, klog.go, header formatting.
+    """
+    found = [line for line in log.splitlines() if KLOG_ERROR.match(line)][:FIRST_ERRORS]
+    return "; it complains: " + " | ".join(found) if found else ""
 
 
 def events_text(posted: Sequence[Json]) -> str:

@@ -18,9 +18,11 @@ from labkit.kernel.tools import can_execute, which
 NAME: Final = "kube-proxy"
 REMEDY: Final = "name one: --kube-proxy PATH"
 ANSWERS_WITHIN_S: Final = 10.0
+NFTABLES: Final = (1, 29)
+"""The first release that has this mode (KEP-3866); its help does not tell of it yet."""
 _VERSION: Final = re.compile(r"^Kubernetes (v([0-9]+)\.([0-9]+)\S*)", re.MULTILINE)
 _FLAG: Final = re.compile(r"^ +(?:-\w, )?--([a-z0-9-]+)", re.MULTILINE)
-_MODES: Final = re.compile(r"^ +--proxy-mode.*$", re.MULTILINE)
+_MODES: Final = re.compile(r"^ +--proxy-mode .*?(?=^ +(?:-\w, )?--|\Z)", re.MULTILINE | re.DOTALL)
 _MODE: Final = re.compile(r"'([a-z]+)'")
 
 
@@ -87,11 +89,11 @@ def read(path: Path, version: str, options: str) -> Program:
     if found is None or "proxy-mode" not in flags:
         said = next(iter((version + options).split("\n")), "").strip() or "nothing"
         raise UsageError(f"{path} is no kube-proxy: asked for its version, it prints {said!r}")
+    release = (int(found[2]), int(found[3]))
     modes = _MODES.search(options)
+    known = set(_MODE.findall(modes[0] if modes else ""))
+    if release >= NFTABLES:
+        known.add("nftables")
     return Program(
-        path=path,
-        version=found[1],
-        release=(int(found[2]), int(found[3])),
-        flags=flags,
-        modes=frozenset(_MODE.findall(modes[0] if modes else "")),
+        path=path, version=found[1], release=release, flags=flags, modes=frozenset(known)
     )

@@ -6,18 +6,20 @@ Source: nft(8).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from labkit.cluster.model import Cluster, Node
 from labkit.dataplane.base import Change, KeepsFlowsApart, Renders
-from labkit.dataplane.conntrack import forget_stale_flows
+from labkit.dataplane.conntrack import conntrack_sysctls, forget_stale_flows
 from labkit.dataplane.iptables.apply import choose_backend, restore
-from labkit.dataplane.nftables.changes import replacement, transaction
+from labkit.dataplane.nftables.changes import replacement, transaction, whole
+from labkit.dataplane.nftables.held import is_held
 from labkit.dataplane.nftables.render import render
 from labkit.dataplane.nftables.rules import NftRuleset
 from labkit.dataplane.rules import Ruleset, table
 from labkit.errors import CommandError, MissingFeature
+from labkit.kernel import netfilter
 from labkit.kernel.netns import Namespace
 from labkit.kernel.together import Tool, run_together
 from labkit.kernel.tools import which
@@ -46,9 +48,9 @@ class NftablesPlane(KeepsFlowsApart, Renders):
             raise MissingFeature("nftables", found="nft is not on PATH", remedy=remedy)
         return self
 
-    def sysctls(self, cluster: Cluster) -> Mapping[str, str]:  # noqa: ARG002 - the interface's
-        """Nothing: NodePorts on localhost, which need it elsewhere, are not served."""
-        return {}
+    def sysctls(self, cluster: Cluster) -> Mapping[str, str]:
+        """Nothing for NodePorts on localhost, which are not served."""
+        return conntrack_sysctls(cluster.kube_proxy)
 
     def render(self, cluster: Cluster, node: Node) -> NftRuleset:
         """Return all tables of ``node``."""
@@ -74,6 +76,18 @@ class NftablesPlane(KeepsFlowsApart, Renders):
             raise error
         _restore_iptables(changes)
 
+    def mark(self, namespace: Namespace) -> object:
+        """Return the number that nf_tables gives its changes."""
+        return netfilter.generation(namespace)
+
+    def held(self, namespace: Namespace, rules: NftRuleset) -> NftRuleset | None:
+        """Return the rules if nft lists all of them, else None: a table is installed whole.
+
+        What iptables keeps beside them is not looked at, but installed again.
+        """
+        listed = namespace.execute(["nft", "list", "ruleset"])
+        return replace(rules, iptables=Ruleset()) if is_held(rules, listed) else None
+
     def clean_up(self, cluster: Cluster, namespaces: Sequence[Namespace]) -> None:
         """Forget UDP flows to endpoints that are gone."""
         forget_stale_flows(cluster, namespaces)
@@ -81,7 +95,7 @@ class NftablesPlane(KeepsFlowsApart, Renders):
 
 def _transaction(change: Change[NftRuleset]) -> str:
     if change.previous is None:
-        return change.rules.nft_text()
+        return whole(change.rules)
     return transaction(change.previous, change.rules)
 
 

@@ -34,6 +34,13 @@ def transaction(before: NftRuleset, after: NftRuleset) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
+def whole(rules: NftRuleset) -> str:
+    """Return the transaction that makes every table, whatever is left of one of its name."""
+    # To delete a table that is not there would be refused.
+    lines = [f"{verb} table ip {name}" for name in rules.by_name() for verb in ("add", "delete")]
+    return "".join(f"{line}\n" for line in [*lines, rules.nft_text().rstrip()])
+
+
 def replacement(before: NftRuleset, after: NftRuleset) -> str:
     """Return the transaction that deletes every table and makes the new ones.
 

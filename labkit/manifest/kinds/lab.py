@@ -62,6 +62,12 @@ class KubeProxyIPVS(Own, frozen=True, kw_only=True):
     strict_arp: bool = field(name="strictARP", default=False)
 
 
+class KubeProxyConntrack(Own, frozen=True, kw_only=True):
+    """``conntrack`` of a KubeProxyConfiguration."""
+
+    tcp_be_liberal: bool = False
+
+
 class DetectLocal(Own, frozen=True, kw_only=True):
     """``detectLocal`` of a KubeProxyConfiguration."""
 
@@ -87,6 +93,7 @@ class LabKubeProxy(Own, frozen=True, kw_only=True):
     node_port_addresses: list[Address] = []
     iptables: KubeProxyIPTables = KubeProxyIPTables()
     ipvs: KubeProxyIPVS = KubeProxyIPVS()
+    conntrack: KubeProxyConntrack = KubeProxyConntrack()
 
 
 DataPlaneName = Literal["iptables", "ipvs", "nftables", "kube-proxy", "none"]
@@ -175,9 +182,10 @@ class CheckSpec(Own, frozen=True, kw_only=True):
     request_bytes: int | None = None
     """The request carries so many bytes, and an answer counts as a pod's if it carries them too."""
 
-    def under(self, dataplane: str) -> CheckSpec:
-        """The same with what is expected under one data plane."""
-        own = (expect for name, expect in self.expect_under.items() if name == dataplane)
+    def under(self, *dataplanes: str) -> CheckSpec:
+        """The same with what is expected under the first of these data planes that it names."""
+        named = {str(name): expect for name, expect in self.expect_under.items()}
+        own = (named[name] for name in dataplanes if name in named)
         return replace(self, expect=next(own, self.expect))
 
 

@@ -21,13 +21,16 @@ Usage:
 
 Flags:
       --cluster-cidr string                The CIDR range of pods in the cluster.
+      --conntrack-max-per-core int32       Maximum number of NAT connections to track per CPU core
       --detect-local-mode LocalMode        Mode to use to detect local traffic
   -h, --help                               help for kube-proxy
+      --ipvs-min-sync-period duration      The minimum interval
       --masquerade-all                     If using the pure iptables proxy, SNAT all traffic
       --nodeport-addresses strings         see --bind-address for more
       --proxy-mode ProxyMode               Which proxy mode to use: 'userspace' (older) or 'iptables' or 'ipvs'
 """  # noqa: E501 - as it prints it
 NEW_FLAGS = """
+      --conntrack-tcp-be-liberal           ...
       --iptables-localhost-nodeports       If false, ...
       --iptables-masquerade-bit int32      ...
       --ipvs-scheduler string              ...
@@ -35,7 +38,7 @@ NEW_FLAGS = """
       --pod-bridge-interface string        ...
       --pod-interface-name-prefix string   ...
 """
-NEW_HELP = OLD_HELP.replace("or 'ipvs'", "or 'ipvs' or 'nftables'") + NEW_FLAGS
+NEW_HELP = OLD_HELP.replace("or 'ipvs'", "or 'ipvs'\n          or 'nftables'") + NEW_FLAGS
 OLD = read(Path("/old"), "Kubernetes v1.20.2\n", OLD_HELP)
 NEW = read(Path("/new"), "Kubernetes v1.36.0-rc.1+abc\n", NEW_HELP)
 
@@ -49,8 +52,10 @@ def test_a_program_is_what_it_says() -> None:
     assert (NEW.version, NEW.release) == ("v1.36.0-rc.1+abc", (1, 36))
     assert OLD.modes == {"userspace", "iptables", "ipvs"}
     assert NEW.modes - OLD.modes == {"nftables"}
+    assert read(Path("/x"), "Kubernetes v1.30.1", OLD_HELP).modes - OLD.modes == {"nftables"}
     assert "help" in OLD.flags
     assert NEW.flags - OLD.flags == {
+        "conntrack-tcp-be-liberal",
         "iptables-localhost-nodeports",
         "iptables-masquerade-bit",
         "ipvs-scheduler",
@@ -72,6 +77,10 @@ def test_the_node_the_mode_and_the_server_are_said() -> None:
         "--ipvs-min-sync-period=0s",
         "--cluster-cidr=10.0.0.0/8",
     } <= set(found)
+
+
+def test_a_flag_that_a_version_lost_is_not_given() -> None:
+    assert not any("kube-api-content-type" in each for each in flags(CONFIG))
 
 
 def test_what_is_as_kube_proxy_has_it_is_not_said() -> None:
@@ -109,6 +118,7 @@ def test_what_is_as_kube_proxy_has_it_is_not_said() -> None:
         ),
         (KubeProxy(cluster_cidr=None, ipvs_scheduler="lc"), "--ipvs-scheduler=lc"),
         (KubeProxy(cluster_cidr=None, ipvs_strict_arp=True), "--ipvs-strict-arp=true"),
+        (KubeProxy(cluster_cidr=None, tcp_be_liberal=True), "--conntrack-tcp-be-liberal=true"),
     ],
 )
 def test_each_field_has_its_flag(config: KubeProxy, expected: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from labkit.cluster.model import Protocol
 from labkit.dataplane.kube_proxy.marker import ADDRESS, KEY, PORTS, Marker
 from labkit.dataplane.kube_proxy.objects import endpoint_slices
-from labkit.dataplane.kube_proxy.readback import shows_marker
+from labkit.dataplane.kube_proxy.readback import shows_marker, without_stale
 from labkit.dataplane.names import service_chain
 from tests.unit.dataplane.clusters import WEB, cluster
 
@@ -31,6 +31,16 @@ def test_neighbours_share_neither_chain_nor_virtual_server() -> None:
     chains = {service_chain(each.name, Protocol.TCP) for each in markers}
     assert len(chains) == len({each.port for each in markers}) == len(markers)
     assert all(1 <= each.port <= PORTS for each in markers)
+
+
+def test_chains_that_are_empty_already_are_left_out() -> None:
+    kept = "\tchain service-ABCDEFGH-default/web/tcp/http {\n\t}\n\n"
+    full = "\tchain service-QRSTUVWX-labkit.dev/in-sync/tcp/n3 {\n\t\tgoto x\n\t}\n"
+    stale = "\tchain service-IJKLMNOP-labkit.dev/in-sync/tcp/n2 {\n\t}\n\n"
+
+    assert without_stale(f"table ip kube-proxy {{\n{kept}{stale}{full}}}\n") == (
+        f"table ip kube-proxy {{\n{kept}{full}}}\n"
+    )
 
 
 def test_it_is_recognised_in_rules() -> None:

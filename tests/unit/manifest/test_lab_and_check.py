@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from labkit.manifest.kinds import CheckSpec, Expect, Target
 from labkit.manifest.load import load_text
 from tests.unit.manifest.marked import LAB, SERVICE, WEB, assert_one_error
 
@@ -428,12 +429,14 @@ def test_everything_that_a_lab_may_say_is_read() -> None:
         "    podNetwork: vxlan, podMasquerade: false}\n"
         "  kubeProxy: {clusterCIDR: '', detectLocalMode: InterfaceNamePrefix,\n"
         "    detectLocal: {interfaceNamePrefix: veth}, nodePortAddresses: [10.0.0.0/8],\n"
-        "    iptables: {masqueradeAll: true, masqueradeBit: 31}, ipvs: {scheduler: sh}}\n"
+        "    iptables: {masqueradeAll: true, masqueradeBit: 31}, ipvs: {scheduler: sh},\n"
+        "    conntrack: {tcpBeLiberal: true}}\n"
         "  nodePortRange: 1-65535\n  without: [masquerade]\n"
     )
     spec = scenario.lab.spec
     assert spec.nodes[0].address == "10.0.0.7"
     assert (spec.kube_proxy.cluster_cidr, spec.network.pod_network) == ("", "vxlan")
+    assert spec.kube_proxy.conntrack.tcp_be_liberal
     assert spec.clients is not None
     assert spec.clients[0].routes[0].via == "n"
 
@@ -449,3 +452,17 @@ def test_a_check_expects_what_is_said_for_its_data_plane() -> None:
     assert spec.under("nftables").expect == spec.expect
     assert spec.under("ipvs").expect.backends == ["web-1"]
     assert spec.under("ipvs").expect.outcome is None
+    assert spec.under("kube-proxy", "ipvs").expect.backends == ["web-1"]
+    assert spec.under("kube-proxy", "iptables").expect == spec.expect
+
+
+def test_what_is_said_for_a_real_kube_proxy_goes_before_what_is_said_for_its_mode() -> None:
+    spec = CheckSpec(
+        from_="client",
+        to=Target(service="web"),
+        expect=Expect(outcome="refused"),
+        expect_under={"ipvs": Expect(outcome="timeout"), "kube-proxy": Expect(outcome="reset")},
+    )
+
+    assert spec.under("kube-proxy", "ipvs").expect.outcome == "reset"
+    assert spec.under("ipvs").expect.outcome == "timeout"

@@ -212,6 +212,12 @@ def test_what_no_flow_shows_is_said_where_services_are_proxied_on_both_sides() -
     assert names("ipvs", "none") == set()
 
 
+def test_out_of_window_packets_are_not_told_of_where_conntrack_is_liberal() -> None:
+    liberal = replace(PLAIN, kube_proxy=replace(PLAIN.kube_proxy, tcp_be_liberal=True))
+
+    assert unseen(liberal, traits_of("iptables") ^ traits_of("nftables")) == ()
+
+
 def test_session_affinity_is_told_of_where_a_service_has_it() -> None:
     without = replace(PLAIN, services=PLAIN.services[:-1])
     apart = traits_of("ipvs") ^ traits_of("nftables")

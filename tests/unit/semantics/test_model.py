@@ -170,3 +170,17 @@ def test_a_pods_own_address(source: str, outcome: str, client_sources: tuple[str
     found = explained("nodeport-local", source, "web-1").expected
 
     assert (found.outcome, found.client_sources) == (outcome, client_sources)
+
+
+@pytest.mark.parametrize(
+    ("node", "said"),
+    [
+        ("node1", "node1 has a ready endpoint of its own, so it answers 200"),
+        ("node2", "node2 has no ready endpoint of its own, so it answers 503"),
+    ],
+)
+def test_a_health_check_port_is_explained(node: str, said: str) -> None:
+    found = explained("health-check-node-port", "client", f"{node}:32000")
+
+    assert found.expected.outcome == "connected"
+    assert said in found.expected.why

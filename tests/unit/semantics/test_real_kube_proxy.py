@@ -37,7 +37,7 @@ def test_one_whose_version_nobody_knows_is_as_new_as_labkits_own_rules() -> None
         (Trait.EXTERNAL_IPS_FOR_OUTSIDERS, "v1.20.15", "v1.21.0"),
         (Trait.IGNORES_INTERNAL_POLICY, "v1.21.14", "v1.22.0"),
         (Trait.IGNORES_HINTS, "v1.23.17", "v1.24.0"),
-        (Trait.LETS_KEPT_OUT_CALLS_GO, "v1.24.17", "v1.25.0"),
+        (Trait.LETS_DROPPED_CALLS_GO, "v1.24.17", "v1.25.0"),
         (Trait.IGNORES_TERMINATING, "v1.25.16", "v1.26.0"),
         (Trait.IGNORES_IP_MODE, "v1.29.14", "v1.30.0"),
     ],
@@ -45,6 +45,13 @@ def test_one_whose_version_nobody_knows_is_as_new_as_labkits_own_rules() -> None
 def test_a_trait_of_old_ones_ends_with_a_release(trait: Trait, last: str, first: str) -> None:
     assert trait in traits(last)
     assert trait not in traits(first)
+
+
+def test_old_ones_in_ipvs_mode_hang_on_localhost_and_do_not_fall_back() -> None:
+    assert Trait.HANGS_ON_LOCALHOST in traits("v1.21.0", "ipvs")
+    assert Trait.HANGS_ON_LOCALHOST not in traits("v1.22.0", "ipvs") | traits("v1.20.0")
+    assert Trait.FALLS_BACK not in traits("v1.23.0", "ipvs")
+    assert Trait.FALLS_BACK in traits("v1.24.0", "ipvs")
 
 
 def test_old_ones_drop_on_the_addresses_that_they_serve() -> None:
