@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import pytest
 
 import labkit
+from labkit.pytest_plugin import LabFactory
 from tests.lab.changing import CLUSTER_IP, LOAD_BALANCER_IP, LOCAL, PORT, UNREADY, pod, service
 
 
