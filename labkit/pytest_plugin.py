@@ -66,7 +66,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker in item.iter_markers(NEEDS):
         for name in marker.args:
-            _need(item, name)
+            _need(item.config, name)
 
 
 def _holds_lab(path: Path) -> bool:
@@ -88,12 +88,12 @@ def _tried(name: str) -> Feature:
         return feature(edge, name)
 
 
-def _need(item: pytest.Item | pytest.Collector, name: str) -> None:
+def _need(config: pytest.Config, name: str) -> None:
     found = _tried(name)
     if found.available:
         return
     sentence = f"{found.name}: {found.found}; {found.remedy}"
-    if name in item.config.getoption("--labkit-require"):
+    if name in config.getoption("--labkit-require"):
         pytest.fail(f"required here, and missing: {sentence}", pytrace=False)
     pytest.skip(sentence)
 
@@ -102,26 +102,21 @@ class ScenarioFile(pytest.File):
     """A scenario file. Its lab is built before its first Check and closed after its last."""
 
     _lab: Lab | None = None
-    _needs: frozenset[str] = frozenset()
 
     def collect(self) -> Iterator[CheckItem]:
         """Each Check is a test."""
         from labkit.errors import LabkitError
-        from labkit.lab.needs import features_of
         from labkit.manifest.load import load
 
         try:
             scenario = load(self.path)
         except LabkitError as error:
             raise self.CollectError(str(error)) from error
-        self._needs = features_of(scenario)
         for check in scenario.checks:
             yield CheckItem.from_parent(self, name=check.name, check=check)
 
     def setup(self) -> None:
         """Build the lab; a machine that cannot is a skip, with what it lacks."""
-        for name in sorted(self._needs):
-            _need(self, name)
         self._lab = _enter(self.config, self.path)
 
     def teardown(self) -> None:
@@ -216,6 +211,7 @@ def _factory(config: pytest.Config) -> Iterator[LabFactory]:
 def _enter(config: pytest.Config, source: Source | None, **options: object) -> Lab:
     from labkit.errors import MissingFeature
     from labkit.lab.lab import Lab
+    from labkit.lab.needs import features_of
 
     if isinstance(source, str | Path) and not Path(source).exists():
         source = config.rootpath / source
@@ -223,8 +219,11 @@ def _enter(config: pytest.Config, source: Source | None, **options: object) -> L
     options.setdefault("kube_proxy", config.getoption("--labkit-kube-proxy"))
     options.setdefault("proxy_mode", config.getoption("--labkit-proxy-mode"))
     options.setdefault("seed", config.getoption("--labkit-seed"))
+    lab = Lab(source, **options)  # type: ignore[arg-type]  # passed on as given
+    for name in sorted(features_of(lab.scenario)):
+        _need(config, name)
     try:
-        return Lab(source, **options).__enter__()  # type: ignore[arg-type]  # passed on as given
+        return lab.__enter__()
     except MissingFeature as error:
         if error.feature in config.getoption("--labkit-require"):
             pytest.fail(f"required here, and missing: {error}", pytrace=False)

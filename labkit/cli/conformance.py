@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import click
 
-from labkit.cli.fuzz import STORAGE, check_formats
+from labkit.cli.fuzz import check_formats
 from labkit.cli.kernels import spread
 from labkit.cli.options import (
     Output,
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from labkit.probe.conformance import Conformance
 
 SCENARIOS: Final = Path("scenarios")
+KUBE_PROXY: Final = "kube-proxy"
 CASES: Final = 100
 LABS_AT_A_TIME: Final = 4
 
@@ -48,9 +49,7 @@ LABS_AT_A_TIME: Final = 4
     "--proxy-mode",
     "proxy_mode",
     type=click.Choice(PROXY_MODES),
-    default="iptables",
-    show_default=True,
-    help="Mode of the real kube-proxy.",
+    help="Mode of the real kube-proxy. Default: iptables.",
 )
 @click.option(
     "--cases",
@@ -77,7 +76,7 @@ LABS_AT_A_TIME: Final = 4
 @output_option
 def command(
     paths: tuple[Path, ...],
-    proxy_mode: str,
+    proxy_mode: str | None,
     cases: int,
     jobs: int,
     seed: int,
@@ -104,21 +103,23 @@ def command(
     (plane, *others) = dataplanes(dataplane, kube_proxy)
     if others:
         raise UsageError("--dataplane names several; judge one at a time")
+    if proxy_mode and plane not in {None, KUBE_PROXY}:
+        raise UsageError(f"--mode {proxy_mode} is for a real kube-proxy, not for {plane}")
     prepare(rootless=rootless)
-    os.environ.setdefault(STORAGE, str(cache_folder() / "hypothesis"))
-    from labkit.fuzz.block import Block
+    from labkit.fuzz.block import STORAGE, Block
     from labkit.fuzz.run import FuzzRequest
     from labkit.report import render_conformance
 
+    os.environ.setdefault(STORAGE, str(cache_folder() / "hypothesis"))
     block = Block(
         seed=seed,
-        dataplane=plane or "kube-proxy",
+        dataplane=plane or KUBE_PROXY,
         iptables=iptables,
         kube_proxy=kube_proxy,
-        proxy_mode=proxy_mode,
+        proxy_mode=proxy_mode or "iptables",
         nodes=3,
     )
-    fuzz = FuzzRequest(block=block, clusters=cases, keep_going=True)
+    fuzz = FuzzRequest(block=block, clusters=cases, jobs=jobs, keep_going=True)
     requests = _requests(paths, fuzz)
     (found,) = spread(
         [fuzz],

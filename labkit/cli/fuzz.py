@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -33,10 +34,8 @@ from labkit.report import FUZZ_FORMATS
 
 if TYPE_CHECKING:
     from labkit.fuzz.run import FuzzRequest
-    from labkit.probe.findings import Findings
+    from labkit.probe.findings import Failure, Findings
 
-STORAGE: Final = "HYPOTHESIS_STORAGE_DIRECTORY"
-"""What Hypothesis remembers goes there; else it would be the working directory."""
 CLUSTERS: Final = 200
 SECONDS: Final = 60
 
@@ -48,7 +47,11 @@ SECONDS: Final = 60
     type=click.IntRange(min=1),
     help=f"How many clusters. Default: {CLUSTERS}, or without end where --minutes is given.",
 )
-@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="For how long.")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    help="For how long, under each data plane.",
+)
 @click.option(
     "--nodes",
     type=click.IntRange(1, 5),
@@ -116,16 +119,18 @@ def command(
     labkit fuzz --minutes 10 --dataplane iptables,nftables,ipvs
     """  # noqa: D301
     check_formats(outputs)
+    if not save.absolute().parent.is_dir():
+        raise UsageError(f"--save {save}: {save.parent} is no folder; make it first")
     if dask and kernel in GUESTS:
         raise UsageError(
             f"--kernel {kernel} with --dask: labs run on the kernels of Dask's workers"
         )
     prepare(rootless=rootless)
-    os.environ.setdefault(STORAGE, str(cache_folder() / "hypothesis"))
-    from labkit.fuzz.block import Block
+    from labkit.fuzz.block import STORAGE, Block
     from labkit.fuzz.run import FuzzRequest
     from labkit.report import render_findings
 
+    os.environ.setdefault(STORAGE, str(cache_folder() / "hypothesis"))
     if cases is None and minutes is None:
         cases = CLUSTERS
     requests = [
@@ -154,10 +159,14 @@ def command(
         kernel="host" if dask else kernel,
         outputs=[*outputs, Output("yaml", save)],
     )
-    saved = _save(found, save)
-    write(outputs, lambda fmt, paper: render_findings(found, fmt, saved=saved, **paper._asdict()))
+    failures = [failure for each in found for failure in each.failures]
+    unsaved = _save(failures[0], save) if failures else None
+    again = "" if unsaved or not failures else _again(save, requests, failures[0])
+    write(outputs, lambda fmt, paper: render_findings(found, fmt, again=again, **paper._asdict()))
     sys.stdout.flush()
-    return 0 if all(each.passed for each in found) else 1
+    if unsaved:
+        raise unsaved
+    return 1 if failures else 0
 
 
 def check_formats(outputs: Sequence[Output]) -> None:
@@ -196,15 +205,22 @@ def _bar(request: FuzzRequest, *, quiet: bool) -> Iterator[Callable[[int], None]
         yield lambda clusters: bar.advance(task, clusters)
 
 
-def _save(found: Sequence[Findings], save: Path) -> str:
-    """Write the first failure's scenario; return where it is, empty if there is none."""
+def _save(failure: Failure, save: Path) -> UsageError | None:
+    """Write a failure's scenario; return why it cannot be, so that the report is not lost."""
     from labkit.kernel.guest.exchange import place_of
 
-    failures = [failure for each in found for failure in each.failures]
-    if not failures:
-        return ""
     try:
-        place_of(save).write_text(failures[0].scenario, encoding="utf-8")
+        place_of(save).write_text(failure.scenario, encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"--save {save}: {error.strerror}") from error
-    return str(save)
+        return UsageError(f"--save {save}: {error.strerror}")
+    return None
+
+
+def _again(save: Path, requests: Sequence[FuzzRequest], failure: Failure) -> str:
+    """Where the scenario is, and the command that shows it again."""
+    block = next(each.block for each in requests if each.block.dataplane == failure.dataplane)
+    words = ["labkit", "run", str(save)]
+    words += ["--iptables", block.iptables] if block.iptables else []
+    words += ["--kube-proxy", str(block.kube_proxy)] if block.kube_proxy else []
+    words += ["--proxy-mode", block.proxy_mode] if block.is_hosted else []
+    return f"written to {save}" + (f"; see it again: {shlex.join(words)}" if failure.alone else "")

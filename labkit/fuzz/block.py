@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import platform
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -16,20 +18,27 @@ from labkit.dataplane.iptables.apply import Backend
 from labkit.dataplane.kube_proxy.flags import check
 from labkit.dataplane.kube_proxy.program import NAME as KUBE_PROXY
 from labkit.dataplane.kube_proxy.program import find
-from labkit.errors import UsageError
+from labkit.errors import LabError, UsageError
 from labkit.fuzz.clusters import RandomCluster, clusters
 from labkit.fuzz.ground import Ground, Trial
 from labkit.fuzz.hosts import lab_manifest
 from labkit.fuzz.scenario import in_words, scenario_text
+from labkit.kernel.guest.exchange import kernel_kind
 from labkit.lab.lab import Lab
 from labkit.lab.real_kube_proxy import Chosen
 from labkit.manifest.load import load_objects, load_text
 from labkit.probe.findings import Failure
+from labkit.probe.table import Kernel
+from labkit.report.text import plural
 
 CLUSTERS_A_BLOCK: Final = 25
+STORAGE: Final = "HYPOTHESIS_STORAGE_DIRECTORY"
+"""Names the folder for what Hypothesis remembers; else it would be in the working directory."""
 HASTY_S: Final = 0.3
 """While a failure shrinks, unexpected silence is believed sooner. The smallest cluster is tried
 again in a lab of its own with all patience."""
+SHRINKING_S: Final = 60.0
+"""So long the smallest cluster is looked for, once one has failed."""
 MOST_TOLD: Final = 10
 """So many flows of a failure are told."""
 
@@ -52,7 +61,7 @@ class Block:
     shrink: bool = True
     """Whether to look for the smallest cluster that fails."""
     within_s: float | None = None
-    """No cluster is begun later than this after the block's start."""
+    """No cluster is begun later than this after the block's start; a failure is still shrunk."""
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -74,8 +83,26 @@ class BlockResult:
     asked: Mapping[tuple[str, str], int]
     """Flows, by the kind of their address and their outcome."""
     unjudged: int
+    kernel: Kernel
+    """That of the machine which did it."""
     elapsed_s: float
     failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """A cluster that differs from the model, or whose rules were refused."""
+
+    cluster: RandomCluster
+    before: RandomCluster | None
+    """What the lab was before."""
+    trial: Trial
+    error: LabError | None = None
+
+    @property
+    def size(self) -> int:
+        """How large the cluster is: what is said of it."""
+        return len(str(self.cluster.manifests))
 
 
 @dataclass(slots=True)
@@ -85,24 +112,26 @@ class _Tries:
     clusters: int = 0
     asked: Counter[tuple[str, str]] = field(default_factory=Counter)
     unjudged: int = 0
-    now: RandomCluster | None = None
     before: RandomCluster | None = None
-    """What the lab was before the newest cluster."""
+    """What the lab is."""
+    smallest: _Found | None = None
+    found_at_s: float = 0.0
+    """When the first failure was found, on the monotonic clock."""
 
     def add(self, trial: Trial) -> None:
         self.clusters += 1
         self.asked.update(trial.asked)
         self.unjudged += trial.unjudged
 
+    def keep(self, found: _Found) -> None:
+        if self.smallest is None:
+            self.found_at_s = time.monotonic()
+        if self.smallest is None or found.size < self.smallest.size:
+            self.smallest = found
+
 
 class _Disagreement(Exception):  # noqa: N818 - Hypothesis looks for the smallest cluster that raises it
-    """A cluster that differs from the model."""
-
-    def __init__(self, cluster: RandomCluster, trial: Trial, before: RandomCluster | None) -> None:
-        super().__init__("a cluster differs from the model")
-        self.cluster = cluster
-        self.trial = trial
-        self.before = before
+    """Told to Hypothesis: this cluster fails."""
 
 
 def run_block(block: Block, *, plane: DataPlane[Any] | None = None) -> BlockResult:
@@ -113,7 +142,7 @@ def run_block(block: Block, *, plane: DataPlane[Any] | None = None) -> BlockResu
         plane: what installs the rules, if it is not the data plane of that name.
 
     Raises:
-        LabError: the lab cannot be built, or rules were refused.
+        LabError: the lab cannot be built.
         MissingFeature: this kernel or machine lacks something.
     """
     began = time.monotonic()
@@ -133,8 +162,9 @@ def run_block(block: Block, *, plane: DataPlane[Any] | None = None) -> BlockResu
         clusters=tries.clusters,
         asked=dict(tries.asked),
         unjudged=tries.unjudged,
+        kernel=Kernel(kind=kernel_kind(), release=platform.release()),
         elapsed_s=time.monotonic() - began,
-        failure=_failure(block, found, plane=plane) if found else None,
+        failure=_failure(block, found) if found else None,
     )
 
 
@@ -168,20 +198,20 @@ def fitted(block: Block) -> Block:
     return block
 
 
-def _search(block: Block, ground: Ground, tries: _Tries, began: float) -> _Disagreement | None:
-    """The smallest cluster that differs; the first, if it did so only once."""
+def _search(block: Block, ground: Ground, tries: _Tries, began: float) -> _Found | None:
+    """The smallest cluster that fails; None if none does."""
     from hypothesis import HealthCheck, Phase, given, seed, settings
     from hypothesis.errors import Flaky
 
-    first: _Disagreement | None = None
-
     @seed(block.seed)
     @settings(
-        max_examples=block.count,
+        # Always as many: what Hypothesis makes first depends on how many are to come.
+        max_examples=max(block.count, CLUSTERS_A_BLOCK),
         phases=[Phase.generate, *([Phase.shrink] if block.shrink else [])],
         database=None,
         deadline=None,
         print_blob=False,
+        report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
     )
     @given(
@@ -193,35 +223,49 @@ def _search(block: Block, ground: Ground, tries: _Tries, began: float) -> _Disag
         )
     )
     def agrees(cluster: RandomCluster) -> None:
-        nonlocal first
-        if block.within_s is not None and time.monotonic() - began > block.within_s:
+        if _is_over(block, tries, began):
             return
-        tries.before, tries.now = tries.now, cluster
-        trial = ground.try_cluster(cluster.manifests)
-        if first is None:
-            tries.add(trial)
-        if not trial.agrees:
-            found = _Disagreement(cluster, trial, tries.before)
-            first = first or found
+        found = _try(ground, tries, cluster)
+        if found is not None:
+            tries.keep(found)
             ground.patience = replace(ground.patience, unforeseen_s=HASTY_S)
-            raise found
+            raise _Disagreement
 
-    try:
+    # Flaky: it failed once and not again, or the time to shrink it is over. It counts.
+    with suppress(_Disagreement, Flaky):
         agrees()
-    except _Disagreement as found:
-        return found
-    except Flaky:
-        return first
-    return None
+    return tries.smallest
 
 
-def _failure(block: Block, found: _Disagreement, *, plane: DataPlane[Any] | None) -> Failure:
+def _is_over(block: Block, tries: _Tries, began: float) -> bool:
+    """Whether no cluster is to be tried any more."""
+    if tries.smallest is not None:
+        return time.monotonic() - tries.found_at_s > SHRINKING_S
+    late = block.within_s is not None and time.monotonic() - began > block.within_s
+    return late or tries.clusters >= block.count
+
+
+def _try(ground: Ground, tries: _Tries, cluster: RandomCluster) -> _Found | None:
+    """Try one cluster; return what is wrong with it."""
+    before, tries.before = tries.before, cluster
+    try:
+        trial = ground.try_cluster(cluster.manifests)
+    except LabError as error:
+        return _Found(cluster=cluster, before=before, trial=Trial(), error=error)
+    if tries.smallest is None:
+        tries.add(trial)
+    return None if trial.agrees else _Found(cluster=cluster, before=before, trial=trial)
+
+
+def _failure(block: Block, found: _Found) -> Failure:
     told = [*map(in_words, found.trial.surprises), *map(in_words, found.trial.health)]
-    comment = f"{len(told)} flows are not as Kubernetes specifies (seed {block.seed})."
+    comment = f"{plural(len(told), 'flow')} not as Kubernetes specifies."
+    if found.error is not None:
+        told, comment = [str(found.error)], "Its rules were refused."
     text = scenario_text(
         found.cluster.manifests, found.trial, dataplane=block.dataplane, comment=comment
     )
-    alone = plane is None and _shows(text, block)
+    alone = _shows(text, block)
     before = ""
     if found.before is not None and not alone:
         before = scenario_text(
@@ -233,7 +277,8 @@ def _failure(block: Block, found: _Disagreement, *, plane: DataPlane[Any] | None
     return Failure(
         seed=block.seed,
         dataplane=block.dataplane,
-        flows=_shortened(told),
+        flows=tuple(told[:MOST_TOLD]),
+        more=len(told[MOST_TOLD:]),
         scenario=text,
         alone=alone,
         before=before,
@@ -241,16 +286,14 @@ def _failure(block: Block, found: _Disagreement, *, plane: DataPlane[Any] | None
 
 
 def _shows(text: str, block: Block) -> bool:
-    """Whether a scenario's Checks fail in a lab of its own."""
-    with Lab(
-        load_text(text),
-        iptables=block.iptables,
-        kube_proxy=block.kube_proxy,
-        proxy_mode=block.proxy_mode,
-    ) as lab:
-        return any(check.differences for check in lab.check())
-
-
-def _shortened(told: Sequence[str]) -> tuple[str, ...]:
-    more = len(told) - MOST_TOLD
-    return (*told[:MOST_TOLD], *([f"and {more} more"] if more > 0 else []))
+    """Whether a scenario fails in a lab of its own: its Checks, or its rules are refused there."""
+    try:
+        with Lab(
+            load_text(text),
+            iptables=block.iptables,
+            kube_proxy=block.kube_proxy,
+            proxy_mode=block.proxy_mode,
+        ) as lab:
+            return any(not check.passed for check in lab.check())
+    except LabError:
+        return True

@@ -89,11 +89,6 @@ class RandomCluster:
     manifests: tuple[Manifest, ...]
     """The Lab first."""
 
-    @property
-    def size(self) -> int:
-        """How large it is, to compare failures: manifests, and what they say."""
-        return len(str(self.manifests))
-
 
 @dataclass(slots=True)
 class _Taken:

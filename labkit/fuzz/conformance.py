@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Sequence
 
+from labkit.errors import LabkitError
 from labkit.fuzz.block import chosen
 from labkit.fuzz.run import FuzzRequest, fuzz
 from labkit.kernel.guest.exchange import kernel_kind
@@ -26,16 +27,23 @@ def conforms(requests: Sequence[Request], clusters: FuzzRequest, *, jobs: int) -
     Raises:
         MissingFeature: the program is not there.
         UsageError: it is no kube-proxy.
-        LabError: it fails where it should serve a random cluster.
     """
     block = clusters.block
     program = chosen(block)
     real = program.identity if program else None
+    scenarios = tuple(scenarios_conform(requests, jobs=jobs))
+    findings, error = None, None
+    try:
+        findings = fuzz(clusters) if clusters.clusters else None
+    except LabkitError as failed:
+        # What the scenarios have shown is not lost.
+        error = str(failed)
     return Conformance(
         dataplane=block.dataplane,
         real=real,
         kernel=Kernel(kind=kernel_kind(), release=platform.release()),
-        scenarios=tuple(scenarios_conform(requests, jobs=jobs)),
-        findings=fuzz(clusters) if clusters.clusters else None,
+        scenarios=scenarios,
+        findings=findings,
+        error=error,
         traits=traits_of(block.dataplane, real),
     )

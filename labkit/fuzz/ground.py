@@ -187,7 +187,9 @@ class Ground:
         """What to ask, and how many flows the model leaves open."""
         found: list[Foreseen] = []
         unjudged = 0
-        for flow in all_flows(cluster):
+        # Services share addresses: what is no port of either is one question.
+        flows = {(f.source, f.address, f.dport, f.protocol): f for f in all_flows(cluster)}
+        for flow in flows.values():
             asked = question(cluster, flow)
             prediction = asked and predict(cluster, asked, self._traits)
             if prediction:

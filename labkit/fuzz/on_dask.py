@@ -7,12 +7,16 @@ Source: https://distributed.dask.org/en/stable/resilience.html.
 
 from __future__ import annotations
 
+import asyncio
+import os
 from collections.abc import Iterable, Iterator
+from concurrent.futures import CancelledError
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from labkit.errors import LabError, MissingFeature, UsageError
-from labkit.fuzz.block import Block, BlockResult, run_block
+from labkit.fuzz.block import STORAGE, Block, BlockResult, run_block
+from labkit.kernel.folders import cache_folder
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -51,7 +55,7 @@ def on_dask(blocks: Iterable[Block], address: str) -> Iterator[BlockResult]:
         raise UsageError(f"--dask {address}: {error}; write tcp://HOST:PORT") from error
     try:
         client = distributed.Client(address, timeout=CONNECT_S, set_as_default=False)
-    except OSError as error:
+    except (OSError, TypeError, RuntimeError) as error:
         raise LabError(f"no Dask scheduler answers at {address}: {error}") from error
     with client:
         threads = sum(client.nthreads().values())
@@ -60,11 +64,17 @@ def on_dask(blocks: Iterable[Block], address: str) -> Iterator[BlockResult]:
         yield from _results(client, iter(blocks), BLOCKS_A_THREAD * threads)
 
 
+def run_on_worker(block: Block) -> BlockResult:
+    """Do a block, without leaving Hypothesis' folder where the worker happens to be."""
+    os.environ.setdefault(STORAGE, str(cache_folder() / "hypothesis"))
+    return run_block(block)
+
+
 def _results(client: Client, blocks: Iterator[Block], at_a_time: int) -> Iterator[BlockResult]:
     from distributed import KilledWorker, as_completed
 
     def given(block: Block) -> Future[BlockResult]:
-        return client.submit(run_block, block, pure=False)
+        return client.submit(run_on_worker, block, pure=False)
 
     first = [given(block) for block in islice(blocks, at_a_time)]
     pending = as_completed(first, loop=client.loop)
@@ -73,6 +83,8 @@ def _results(client: Client, blocks: Iterator[Block], at_a_time: int) -> Iterato
             result = future.result()
         except KilledWorker as error:
             raise LabError(f"Dask workers died of a block, one after the other: {error}") from error
+        except (CancelledError, asyncio.CancelledError, OSError) as error:
+            raise LabError(f"the Dask scheduler is gone: {error}") from error
         for block in islice(blocks, 1):
             pending.add(given(block))
         yield result

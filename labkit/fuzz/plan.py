@@ -45,16 +45,23 @@ def _spec(block: Block, index: int) -> Mapping[str, Any]:
 
 
 def together(
-    block: Block, results: Sequence[BlockResult], *, kernel: Kernel, elapsed_s: float
+    block: Block, results: Sequence[BlockResult], *, here: Kernel, elapsed_s: float
 ) -> Findings:
-    """Return what blocks have shown, whatever the order that they ended in."""
+    """Return what blocks have shown, whatever the order that they ended in.
+
+    Args:
+        block: what all of them are like.
+        results: what they have shown.
+        here: this machine's kernel, which counts if no block was done.
+        elapsed_s: how long it took, in seconds.
+    """
     asked: Counter[tuple[str, str]] = Counter()
     for result in results:
         asked.update(result.asked)
     return Findings(
         seed=block.seed,
         dataplane=block.dataplane,
-        kernel=kernel,
+        kernel=results[0].kernel if results else here,
         clusters=sum(result.clusters for result in results),
         asked=dict(sorted(asked.items())),
         unjudged=sum(result.unjudged for result in results),

@@ -54,7 +54,7 @@ def fuzz(request: FuzzRequest, *, tell: Callable[[int], None] = lambda _: None) 
     return together(
         request.block,
         results,
-        kernel=Kernel(kind=kernel_kind(), release=platform.release()),
+        here=Kernel(kind=kernel_kind(), release=platform.release()),
         elapsed_s=time.monotonic() - began,
     )
 

@@ -7,12 +7,13 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
 from itertools import islice
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection, wait
 from typing import Final
 
-from labkit.errors import LabError
+from labkit.errors import LabError, LabkitError
 from labkit.fuzz.block import Block, BlockResult, run_block
 
 JOBS_A_CORE: Final = 4
@@ -36,35 +37,90 @@ def in_processes(blocks: Iterable[Block], jobs: int) -> Iterator[BlockResult]:
         yield from map(run_block, blocks)
         return
     waiting = iter(blocks)
-    others = set(multiprocessing.active_children())
-    # New interpreters: this one may have threads. A server that forks them would outlive kill -9.
-    pool = ProcessPoolExecutor(
-        jobs,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_die_with,
-        initargs=(os.getpid(),),
-    )
-    try:
-        pending = {pool.submit(run_block, each) for each in islice(waiting, jobs)}
-        while pending:
-            done, pending = wait(pending, return_when=FIRST_COMPLETED)
-            for each in islice(waiting, len(done)):
-                pending.add(pool.submit(run_block, each))
-            yield from map(Future.result, done)
-    except BrokenProcessPool as error:
-        raise LabError("a process of the fuzzer was killed; is there too little memory?") from error
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-        mine = set(multiprocessing.active_children()) - others
-        for process in mine:
-            process.kill()
-        for process in mine:
-            process.join()
+    with ExitStack() as stack:
+        busy: dict[object, _Worker] = {}
+        for block in islice(waiting, jobs):
+            worker = stack.enter_context(_Worker())
+            worker.give(block)
+            busy[worker.connection] = worker
+        while busy:
+            for ready in wait([worker.connection for worker in busy.values()]):
+                worker = busy.pop(ready)
+                result = worker.take()
+                for block in islice(waiting, 1):
+                    worker.give(block)
+                    busy[worker.connection] = worker
+                yield result
 
 
-def _die_with(parent: int) -> None:
-    """End when the process that started this one does, and leave Ctrl-C to it."""
+class _Worker:
+    """Owns one process, which does one block after the other; it ends with this one.
+
+    A new interpreter, as this one may have threads, and a pipe to it: a pool of processes leaves
+    semaphores behind where the command is ended at once.
+    """
+
+    def __init__(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, os.getpid()), daemon=True)
+        # Its start would lift the block that is set next.
+        resource_tracker.ensure_running()
+        # What a terminal sends on Ctrl-C is for the command: a process begins with it blocked.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self._process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            theirs.close()
+
+    def __enter__(self) -> _Worker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.join()
+        self.connection.close()
+
+    def give(self, block: Block) -> None:
+        """Have it do a block."""
+        try:
+            self.connection.send(block)
+        except OSError as error:
+            raise _killed() from error
+
+    def take(self) -> BlockResult:
+        """Return the result of the block that it was given.
+
+        Raises:
+            LabkitError: what the block raised.
+            LabError: the process died.
+        """
+        try:
+            found: BlockResult | LabkitError = self.connection.recv()
+        except (EOFError, OSError) as error:
+            raise _killed() from error
+        if isinstance(found, LabkitError):
+            raise found
+        return found
+
+
+def _killed() -> LabError:
+    return LabError("a process of the fuzzer was killed; is there too little memory?")
+
+
+def _serve(connection: Connection, parent: int) -> None:
+    """Do the blocks that come, until the other end is closed or its process is gone."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    while True:
+        try:
+            block: Block = connection.recv()
+        except EOFError:
+            return
+        try:
+            found: BlockResult | LabkitError = run_block(block)
+        except LabkitError as error:
+            found = error
+        connection.send(found)

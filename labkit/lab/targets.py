@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import AddressValueError, IPv4Address
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -22,6 +22,9 @@ from labkit.cluster.model import (
 from labkit.errors import UsageError
 from labkit.manifest import kinds
 from labkit.probe.flow import Flow, Via
+
+PORTS: Final = range(1, 65536)
+MOST_DIGITS: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +66,11 @@ def resolve(cluster: Cluster, source: str, to: kinds.Target, protocol: Protocol)
         if pod is None:
             raise unknown("pod", to.pod, cluster.pod_by_name)
         return flow_to(cluster, source, pod.address, _pod_port(pod, to.port), protocol)
-    return flow_to(cluster, source, IPv4Address(to.address or ""), _number(to), protocol)
+    if to.address is None or not _is_address(to.address):
+        raise UsageError(
+            f"to {to.address or 'nothing'}: give a node, a service, a pod or an IPv4 address"
+        )
+    return flow_to(cluster, source, IPv4Address(to.address), _number(to), protocol)
 
 
 def target_from(words: Mapping[str, object]) -> kinds.Target:
@@ -87,7 +94,7 @@ def parse(cluster: Cluster, source: str, text: str, protocol: Protocol) -> Flow:
     name, colon, port_text = text.rpartition(":")
     if not colon:
         name, port_text = text, ""
-    port: int | str | None = int(port_text) if port_text.isdecimal() else port_text or None
+    port: int | str | None = _port(port_text) if port_text.isdecimal() else port_text or None
     if _is_address(name):
         return resolve(cluster, source, kinds.Target(address=name, port=port), protocol)
     if name in cluster.node_by_name:
@@ -222,8 +229,14 @@ def _pod_port(pod: Pod, port: int | str | None) -> int:
 
 def _number(to: kinds.Target) -> int:
     if isinstance(to.port, int):
-        return to.port
+        return _port(str(to.port))
     raise UsageError(f"to {to.node or to.address}: port must be a number, found {to.port}")
+
+
+def _port(digits: str) -> int:
+    if len(digits) > MOST_DIGITS or int(digits) not in PORTS:
+        raise UsageError(f"port {digits[:MOST_DIGITS]} is out of range: give one from 1 to 65535")
+    return int(digits)
 
 
 def _is_address(text: str) -> bool:

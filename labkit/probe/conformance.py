@@ -85,7 +85,9 @@ class Conformance:
     kernel: Kernel
     scenarios: tuple[ScenarioConformance, ...]
     findings: Findings | None = None
-    """Of random clusters; None if none were asked for."""
+    """Of random clusters; None if none were asked for, or they could not be tried."""
+    error: str | None = None
+    """Why random clusters could not be tried."""
     traits: frozenset[Trait] = field(default_factory=frozenset)
 
     @property
@@ -108,9 +110,13 @@ class Conformance:
 
     @property
     def passed(self) -> bool:
-        """Whether everything is as specified, or deviates by name."""
-        return all(each.passed for each in self.scenarios) and (
-            self.findings is None or self.findings.passed
+        """Whether something was run, and all of it is as specified or deviates by name."""
+        tried = any(each.was_run for each in self.scenarios) or self.findings is not None
+        return (
+            tried
+            and self.error is None
+            and all(each.passed for each in self.scenarios)
+            and (self.findings is None or self.findings.passed)
         )
 
 

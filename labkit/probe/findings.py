@@ -13,10 +13,12 @@ class Failure:
     """The smallest cluster that was found to differ from the model."""
 
     seed: int
-    """Its block's."""
+    """Of its block of clusters; that of the run is in `Findings`."""
     dataplane: str
     flows: tuple[str, ...]
-    """What differed, one sentence each."""
+    """What differed, one sentence each; the first few."""
+    more: int = 0
+    """How many more flows differed."""
     scenario: str
     """The cluster as the text of a scenario file."""
     alone: bool

@@ -137,21 +137,21 @@ def render_findings(
     found: Sequence[Findings],
     fmt: Format | str,
     *,
-    saved: str = "",
+    again: str = "",
     color: bool = False,
     unicode: bool = True,
 ) -> str:
     """Return what random clusters have shown, under one data plane or several.
 
-    ``saved`` is where the first failure's scenario was written to. The other arguments and errors
-    are those of `render_results`.
+    ``again`` says where the first failure's scenario is, and how to see it again. The other
+    arguments and errors are those of `render_results`.
     """
     from labkit.report.findings import findings_json, findings_markdown, findings_text
     from labkit.report.table import Paper
 
     match fmt:
         case "table":
-            return findings_text(found, Paper(color=color, unicode=unicode), saved=saved)
+            return findings_text(found, Paper(color=color, unicode=unicode), again=again)
         case "markdown":
             return findings_markdown(found)
         case "json":

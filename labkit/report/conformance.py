@@ -15,7 +15,12 @@ from labkit.cluster.model import RealKubeProxy
 from labkit.probe.conformance import Conformance, ScenarioConformance, sentence_of
 from labkit.probe.table import FlowRow, Kernel
 from labkit.report.cells import flow_name, flow_words, specified_words
-from labkit.report.findings import FindingsReport, findings_lines, report_of
+from labkit.report.findings import (
+    FindingsReport,
+    failures_markdown,
+    findings_lines,
+    report_of,
+)
 from labkit.report.table import BOLD, DIM, GREEN, RED, SENTENCE_WIDTH, YELLOW, Paper
 from labkit.report.text import clean, kernel_words, plural
 
@@ -62,6 +67,8 @@ class ConformanceReport(Struct, frozen=True, kw_only=True):
     deviations: tuple[DeviationReport, ...]
     scenarios: tuple[ScenarioReport, ...]
     fuzz: FindingsReport | None
+    error: str | None
+    """Why random clusters could not be tried."""
 
 
 def conformance_text(found: Conformance, paper: Paper) -> str:
@@ -84,6 +91,8 @@ def conformance_markdown(found: Conformance) -> str:
     parts += ["\n".join(named)] if named else []
     wrong = [f"- {line}" for line in _wrong(found, Paper())]
     parts += ["\n".join(wrong)] if wrong else []
+    if found.findings is not None and not found.findings.passed:
+        parts.append(failures_markdown(found.findings))
     parts.append(_summary(found))
     return "\n\n".join(parts) + "\n"
 
@@ -107,6 +116,7 @@ def conformance_json(found: Conformance) -> str:
         ),
         scenarios=tuple(map(_scenario, found.scenarios)),
         fuzz=None if found.findings is None else report_of(found.findings),
+        error=found.error,
     )
     return msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n"
 
@@ -159,6 +169,8 @@ def _checks(scenario: ScenarioConformance) -> str:
 
 def _wrong(found: Conformance, paper: Paper) -> Iterator[str]:
     """What is not as it should be, and what could not be run."""
+    if found.error is not None:
+        yield f"random clusters: {clean(found.error)}"
     for each in found.scenarios:
         where = clean(each.result.scenario)
         if each.result.error is not None:

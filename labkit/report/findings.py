@@ -24,6 +24,9 @@ class FailureReport(Struct, frozen=True, kw_only=True):
 
     seed: int
     flows: tuple[str, ...]
+    """The first few, as sentences."""
+    more: int
+    """How many more flows differed."""
     scenario: str
     alone: bool
     before: str
@@ -46,25 +49,25 @@ class FindingsReport(Struct, frozen=True, kw_only=True):
     failures: tuple[FailureReport, ...]
 
 
-def findings_text(found: Sequence[Findings], paper: Paper, *, saved: str = "") -> str:
+def findings_text(found: Sequence[Findings], paper: Paper, *, again: str = "") -> str:
     """Return the report for a terminal.
 
     Args:
         found: what each data plane has shown.
         paper: what the terminal can show.
-        saved: where the first failure's scenario was written to.
+        again: where the first failure's scenario is, and the command that shows it.
     """
     lines: list[str] = []
     for each in found:
         lines += [*findings_lines(each, paper), ""]
-    if saved:
-        lines += [f"written to {clean(saved)}; see it again: labkit run {clean(saved)}", ""]
+    if again:
+        lines += [clean(again), ""]
     return paper.finish(lines[:-1])
 
 
 def findings_markdown(found: Sequence[Findings]) -> str:
     """Return the report as Markdown: a line for each data plane, then what went wrong."""
-    head = ("data plane", "kernel", "seed", "clusters", "flows", "not as specified")
+    head = ("data plane", "kernel", "seed", "clusters", "flows", "clusters not as specified")
     rows = [
         (
             clean(each.dataplane),
@@ -72,16 +75,28 @@ def findings_markdown(found: Sequence[Findings]) -> str:
             each.seed,
             each.clusters,
             each.flows,
-            sum(len(failure.flows) for failure in each.failures),
+            len(each.failures),
         )
         for each in found
     ]
     parts = [tabulate(rows, head, tablefmt="github", disable_numparse=True)]
-    for each in found:
-        for failure in each.failures:
-            flows = "\n".join(f"- {clean(flow)}" for flow in failure.flows)
-            parts.append(f"{flows}\n\n```yaml\n{clean_lines(failure.scenario)}```")
+    parts += [_failure_markdown(failure) for each in found for failure in each.failures]
     return "\n\n".join(parts) + "\n"
+
+
+def failures_markdown(found: Findings) -> str:
+    """Return what went wrong under one data plane as Markdown; empty if nothing did."""
+    return "\n\n".join(map(_failure_markdown, found.failures))
+
+
+def _failure_markdown(failure: Failure) -> str:
+    flows = "\n".join(f"- {clean(flow)}" for flow in _told(failure))
+    return f"{flows}\n\n```yaml\n{clean_lines(failure.scenario)}```"
+
+
+def _told(failure: Failure) -> tuple[str, ...]:
+    """The flows, and how many more there are."""
+    return (*failure.flows, *([f"and {failure.more} more"] if failure.more else []))
 
 
 def findings_json(found: Sequence[Findings]) -> str:
@@ -123,7 +138,7 @@ def _counts(found: Findings) -> Iterator[str]:
 
 
 def _failure(failure: Failure, paper: Paper) -> Iterator[str]:
-    for flow in failure.flows:
+    for flow in _told(failure):
         yield from textwrap.wrap(
             f"{paper.style.marks.failed} {clean(flow)}", SENTENCE_WIDTH, subsequent_indent="    "
         )
@@ -156,6 +171,7 @@ def report_of(found: Findings) -> FindingsReport:
             FailureReport(
                 seed=each.seed,
                 flows=each.flows,
+                more=each.more,
                 scenario=each.scenario,
                 alone=each.alone,
                 before=each.before,

@@ -304,6 +304,15 @@ UNSEEN: Final = (
         "it grows, set conntrack.tcpBeLiberal: true.",
     ),
     Deviation(
+        trait=Trait.LEAVES_HEALTH_CHECKS_CLOSED,
+        sentence="{lacking} accepts packets to a Service's healthCheckNodePort before a node's own "
+        "firewall is asked; {having} leaves them to it.",
+        source=f"{MIGRATION} (firewall interaction); "
+        "https://github.com/kubernetes/kubernetes/issues/97225",
+        losing="Nothing.",
+        winning="Open healthCheckNodePorts to the load balancer in the firewalls of the nodes.",
+    ),
+    Deviation(
         trait=Trait.SCHEDULES,
         sentence="Under {having} a scheduler chooses endpoints (ipvs.scheduler, round robin by "
         "default); under {lacking} each connection goes to a random one.",
@@ -329,6 +338,7 @@ def unseen(cluster: Cluster, apart: Set[Trait]) -> tuple[Deviation, ...]:
     matters = {
         Trait.AFFINITY_PER_ADDRESS: sticky,
         **{each.trait: bool(proxied) for each in UNSEEN},
+        Trait.LEAVES_HEALTH_CHECKS_CLOSED: any(each.health_check_node_port for each in proxied),
         Trait.FORWARDS_INVALID: bool(proxied) and not cluster.kube_proxy.tcp_be_liberal,
     }
     served = Trait.SERVES not in apart

@@ -59,6 +59,8 @@ class Trait(StrEnum):
     """Session affinity holds for one address of a Service, not for all of them."""
     FORWARDS_INVALID = "out-of-window-packets-forwarded"
     """An answer outside of its connection's window is neither translated nor dropped."""
+    LEAVES_HEALTH_CHECKS_CLOSED = "health-check-ports-behind-firewall"
+    """healthCheckNodePorts are not accepted before a node's own firewall is asked."""
     SCHEDULES = "scheduler"
     """A scheduler chooses endpoints, round robin by default; elsewhere each choice is random."""
     IGNORES_INTERNAL_POLICY = "internal-policy-unknown"
@@ -113,6 +115,7 @@ TRAITS: Final[Mapping[str, frozenset[Trait]]] = {
             Trait.PRIMARY_NODE_PORTS,
             Trait.REFUSES_CLUSTER_IP_PORTS,
             Trait.FORWARDS_INVALID,
+            Trait.LEAVES_HEALTH_CHECKS_CLOSED,
         }
     ),
     "none": frozenset(),
@@ -131,6 +134,7 @@ class Age(NamedTuple):
 
 AGES: Final = (
     Age(Trait.EXTERNAL_IPS_FOR_OUTSIDERS, (1, 21), frozenset({"iptables"})),
+    Age(Trait.LEAVES_HEALTH_CHECKS_CLOSED, (1, 21), frozenset({"iptables", "ipvs"})),
     Age(Trait.IGNORES_INTERNAL_POLICY, (1, 22)),
     Age(Trait.HANGS_ON_LOCALHOST, (1, 22), frozenset({"ipvs"})),
     Age(Trait.IGNORES_HINTS, (1, 24)),
@@ -140,9 +144,9 @@ AGES: Final = (
     Age(Trait.IGNORES_TERMINATING, (1, 26)),
     Age(Trait.IGNORES_IP_MODE, (1, 30)),
 )
-"""Seen with 1.20.2. What changed them: kubernetes#96296, #101023 (localhost), #97081 (falls back)
-and #110289 (what is dropped where), or the release that had a feature on by default: KEP-2086,
-KEP-2433, KEP-1669, KEP-1860."""
+"""Seen with 1.20.2. What changed them: kubernetes#96296, #97824 (health checks), #101023
+(localhost), #97081 (falls back) and #110289 (what is dropped where), or the release that had a
+feature on by default: KEP-2086, KEP-2433, KEP-1669, KEP-1860."""
 
 
 def traits_of(dataplane: str, real: RealKubeProxy | None = None) -> frozenset[Trait]:

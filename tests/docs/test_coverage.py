@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from itertools import chain
 
-from tests.coverage_page import PAGE, ROOT, TEST, coverage, page, read_seen
+from tests.coverage_page import PAGE, PLANES, ROOT, TEST, coverage, page, read_seen
 
 WANTED = coverage()
 SCENARIOS = {path.stem for path in (ROOT / "scenarios").glob("*.yaml")}
@@ -18,7 +18,9 @@ def test_the_page_is_made_of_the_toml_and_holds_every_scenario() -> None:
 
     assert text == page(WANTED, seen)
     assert set(seen.words) == SCENARIOS
-    words = {word for each in seen.words.values() for word in each}
+    assert seen.planes[: len(PLANES)] == PLANES
+    # A kube-proxy of any age may differ; labkit's own rules may not.
+    words = {word for each in seen.words.values() for word in each[: len(PLANES)]}
     assert words <= {"pass", "deviates", "not run"}
 
 

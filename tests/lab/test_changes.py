@@ -10,7 +10,21 @@ from collections.abc import Mapping
 import pytest
 
 import labkit
+from labkit.pytest_plugin import LabFactory
 from tests.lab.changing import CLUSTER_IP, LOAD_BALANCER_IP, LOCAL, PORT, UNREADY, pod, service
+
+
+def test_pods_come_and_go_without_changing_the_bridge_that_others_send_to(lab: LabFactory) -> None:
+    running = lab(nodes=1)
+    read = ["cat", "/sys/class/net/cni0/address"]
+    # 0a:58 and the address, as kubenet did it: 10.244.1.1.
+    expected = "0a:58:0a:f4:01:01"
+
+    assert running.exec("node1", read).stdout.strip() == expected
+    pod(running, "web-1", "node1")
+    assert running.exec("node1", read).stdout.strip() == expected
+    running.remove("Pod", "web-1")
+    assert running.exec("node1", read).stdout.strip() == expected
 
 
 def test_services_come_and_go_while_others_keep_working(cluster: labkit.Lab) -> None:

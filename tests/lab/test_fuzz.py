@@ -127,15 +127,19 @@ def test_what_a_lab_of_its_own_does_not_show_comes_with_what_was_before() -> Non
 
     assert failure is not None
     assert not failure.alone
+    assert load_text(failure.before).services
 
 
-def test_refused_rules_are_an_error_that_names_the_rule() -> None:
+def test_refused_rules_are_a_failure_that_names_the_rule() -> None:
     nonsense = Mistake(
-        name="nonsense", chain="KUBE-SERVICES", rule="-j KUBE-NODEPORTS", becomes="-j NOWHERE"
+        name="nonsense", chain="KUBE-SERVICES", rule="-j KUBE-EXT-.*", becomes="-j NOWHERE"
     )
+    block = Block(seed=1, shrink=False)
 
-    with pytest.raises(LabError, match="NOWHERE"):
-        run_block(Block(seed=1, count=5), plane=Mistaken(IptablesPlane(), nonsense))
+    failure = run_block(block, plane=Mistaken(IptablesPlane(), nonsense)).failure
+
+    assert failure is not None
+    assert "Chain 'NOWHERE' does not exist" in failure.flows[0]
 
 
 @pytest.mark.timeout(120)
@@ -218,6 +222,7 @@ def test_minutes_end_a_run_without_cases(tmp_path: Path) -> None:
         (["-o", "junit"], "-o junit is no format of this report"),
         (["--cases", "0"], "--cases"),
         (["--dataplane", "iptable"], "iptable"),
+        (["--save", "/nowhere/found.yaml"], "--save /nowhere/found.yaml: /nowhere is no folder"),
         (["--dask", "tcp://x:1", "--kernel", "uml"], "labs run on the kernels of Dask's workers"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -230,6 +235,31 @@ def test_bad_options_are_told_in_one_sentence(
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("processes", [1, ENOUGH])
+def test_ctrl_c_at_a_terminal_ends_it_without_a_word(processes: int, tmp_path: Path) -> None:
+    """A terminal interrupts every process of the command, also those that are just beginning."""
+    mark = uuid4().hex
+    running = subprocess.Popen(
+        [LABKIT, "fuzz", "--cases", "5000"],
+        cwd=tmp_path,
+        env={**os.environ, "LABKIT_TEST_MARK": mark},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    try:
+        until(lambda: len(host.processes_with(mark)) > processes)
+        os.killpg(running.pid, signal.SIGINT)
+        said, _ = running.communicate(timeout=DEADLINE_S)
+        until(lambda: not host.processes_with(mark))
+    finally:
+        running.kill()
+        running.wait()
+
+    assert said == b""
+    assert running.returncode == 130
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL, signal.SIGTERM])

@@ -23,6 +23,7 @@ def result(clusters: int = 1, failure: Failure | None = None) -> BlockResult:
         clusters=clusters,
         asked={("ClusterIP", "connected"): 2 * clusters},
         unjudged=1,
+        kernel=HOST,
         elapsed_s=1.0,
         failure=failure,
     )
@@ -56,7 +57,7 @@ def test_some_blocks_have_an_overlay_network() -> None:
 
 
 def test_counts_are_added_up() -> None:
-    found = together(RUN, [result(3), result(4)], kernel=HOST, elapsed_s=2.0)
+    found = together(RUN, [result(3), result(4)], here=HOST, elapsed_s=2.0)
 
     assert (found.clusters, found.flows, found.unjudged, found.passed) == (7, 14, 2, True)
 
@@ -67,7 +68,7 @@ def test_the_smallest_failure_that_shows_alone_comes_first() -> None:
     shy = failure("# a\nx", alone=False)
 
     found = together(
-        RUN, [result(failure=each) for each in (shy, large, small)], kernel=HOST, elapsed_s=1.0
+        RUN, [result(failure=each) for each in (shy, large, small)], here=HOST, elapsed_s=1.0
     )
 
     assert found.failures == (small, large, shy)
@@ -78,7 +79,7 @@ def test_the_same_cluster_is_the_same_failure_whatever_its_seed() -> None:
     first, second = failure("# seed 1\nsame", seed=1), failure("# seed 2\nsame", seed=2)
 
     found = together(
-        RUN, [result(failure=each) for each in (second, first)], kernel=HOST, elapsed_s=1.0
+        RUN, [result(failure=each) for each in (second, first)], here=HOST, elapsed_s=1.0
     )
 
     assert found.failures == (first,)

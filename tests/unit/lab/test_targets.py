@@ -79,3 +79,30 @@ def test_a_target_that_is_none_says_what_there_is(text: str, message: str) -> No
 
     with pytest.raises(UsageError, match=message):
         parse(build_cluster(load_text(SCENARIO)), "client", text, Protocol.TCP)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("node1:70000", "port 70000 is out of range"),
+        ("node1:0", "port 0 is out of range"),
+        (f"node1:{'9' * 5000}", "port 99999 is out of range"),
+    ],
+    ids=["large", "zero", "very long"],
+)
+def test_a_port_that_there_cannot_be_is_told(text: str, said: str) -> None:
+    from labkit.cluster.build import build_cluster
+
+    with pytest.raises(UsageError, match=said):
+        parse(build_cluster(load_text(SCENARIO)), "node1", text, Protocol.TCP)
+
+
+@pytest.mark.parametrize("to", [{}, {"address": "1.2.3", "port": 80}])
+def test_a_target_that_is_no_address_is_told(to: dict[str, object]) -> None:
+    from labkit.cluster.build import build_cluster
+    from labkit.lab.targets import resolve, target_from
+
+    cluster = build_cluster(load_text(SCENARIO))
+
+    with pytest.raises(UsageError, match="give a node, a service, a pod or an IPv4 address"):
+        resolve(cluster, "node1", target_from(to), Protocol.TCP)

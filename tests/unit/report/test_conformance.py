@@ -107,7 +107,7 @@ def test_what_has_no_name_fails_and_is_told_with_what_was_expected() -> None:
 def test_a_scenario_that_cannot_be_run_is_said_so(status: int, passed: bool, word: str) -> None:  # noqa: FBT001
     error = result("broken", error="kube-proxy: no such flag", status=status)
 
-    found = whole(ScenarioConformance(result=error))
+    found = whole(ScenarioConformance(result=error), recorded_scenario("iptables", SCENARIOS[0]))
 
     assert found.passed is passed
     assert f"broken: {word}: kube-proxy: no such flag" in render_conformance(found, "table")
@@ -153,3 +153,19 @@ def test_markdown_has_a_row_for_each_scenario() -> None:
     rows = [line for line in render_conformance(found, "markdown").splitlines() if "|" in line]
 
     assert len(rows) == len(SCENARIOS) + 2
+
+
+def test_nothing_passes_where_nothing_was_run() -> None:
+    error = result("broken", error="sctp: the kernel has none", status=3)
+
+    assert not whole(ScenarioConformance(result=error)).passed
+
+
+def test_random_clusters_that_could_not_be_tried_are_told_and_fail() -> None:
+    found = replace(
+        whole(recorded_scenario("iptables", SCENARIOS[0])), error="kube-proxy ended at once"
+    )
+
+    assert not found.passed
+    assert "random clusters: kube-proxy ended at once" in render_conformance(found, "table")
+    assert json.loads(render_conformance(found, "json"))["error"] == "kube-proxy ended at once"

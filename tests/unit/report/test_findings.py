@@ -43,11 +43,17 @@ def test_a_run_without_failures_is_a_table_of_flows_and_one_sentence() -> None:
 
 
 def test_a_failure_names_the_flow_and_the_file() -> None:
-    text = render_findings([FAILED], "table", saved="found.yaml")
+    text = render_findings([FAILED], "table", again="written to found.yaml")
 
     assert "✘ client to 192.168.0.1:30080 TCP: refused; expected connected" in text
     assert "1 cluster not as specified" in text
-    assert text.endswith("written to found.yaml; see it again: labkit run found.yaml\n")
+    assert text.endswith("written to found.yaml\n")
+
+
+def test_more_flows_than_are_told_are_counted() -> None:
+    text = render_findings([replace(FINE, failures=(replace(FAILURE, more=3),))], "table")
+
+    assert "✘ and 3 more" in text
 
 
 @pytest.mark.parametrize(

@@ -202,16 +202,32 @@ def test_what_no_flow_shows_is_said_where_services_are_proxied_on_both_sides() -
         Trait.AFFINITY_PER_ADDRESS,
         Trait.ANSWERS_PING,
         Trait.FORWARDS_INVALID,
+        Trait.LEAVES_HEALTH_CHECKS_CLOSED,
         Trait.SCHEDULES,
     }
-    assert names("iptables", "nftables") == {Trait.FORWARDS_INVALID}
+    assert names("iptables", "nftables") == {
+        Trait.FORWARDS_INVALID,
+        Trait.LEAVES_HEALTH_CHECKS_CLOSED,
+    }
     assert names("ipvs", "none") == set()
 
 
 def test_out_of_window_packets_are_not_told_of_where_conntrack_is_liberal() -> None:
     liberal = replace(PLAIN, kube_proxy=replace(PLAIN.kube_proxy, tcp_be_liberal=True))
 
-    assert unseen(liberal, traits_of("iptables") ^ traits_of("nftables")) == ()
+    told = unseen(liberal, traits_of("iptables") ^ traits_of("nftables"))
+
+    assert Trait.FORWARDS_INVALID not in {each.trait for each in told}
+
+
+def test_health_check_ports_are_told_of_where_a_service_has_one() -> None:
+    without = replace(
+        PLAIN,
+        services=tuple(replace(each, health_check_node_port=None) for each in PLAIN.services),
+    )
+    told = unseen(without, traits_of("iptables") ^ traits_of("nftables"))
+
+    assert {each.trait for each in told} == {Trait.FORWARDS_INVALID}
 
 
 def test_session_affinity_is_told_of_where_a_service_has_it() -> None:
