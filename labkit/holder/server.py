@@ -22,6 +22,7 @@ from labkit.holder.protocol import Answered, failure_of, line_of, read_line, req
 ENDING: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 PATIENCE_S: Final = 10.0
 """How long one who has connected may take to ask, and to take the answer."""
+NOISE_BYTES: Final = 4096
 CREDENTIALS: Final = struct.Struct("3i")
 """struct ucred: process, user and group (unix(7))."""
 
@@ -63,9 +64,11 @@ def _converse(holder: Holder, connection: socket.socket) -> None:
             for each in descriptors:
                 os.close(each)
         if descriptors:
-            # A program in a host keeps its end open: it is hung up on when this process ends.
+            # A program in a host keeps its end open, and is hung up on when this one is closed:
+            # that is when the process ends, not when the program writes where it should not.
             connection.settimeout(None)
-            connection.recv(1)
+            while connection.recv(NOISE_BYTES):
+                pass
 
 
 def _answer(

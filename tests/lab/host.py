@@ -42,7 +42,7 @@ def network_namespaces() -> set[str]:
     return {
         target
         for process in _processes()
-        if not _ancestors(process) & others
+        if not (_ancestors(process) & others or _is_of_another_worker(process))
         for target in _namespaces_of(process)
     }
 
@@ -83,6 +83,20 @@ def _other_workers() -> set[int]:
         return set()
     mine, parent = os.getpid(), os.getppid()
     return {pid for pid in _processes() if pid != mine and _parent(pid) == parent}
+
+
+def _is_of_another_worker(process: int) -> bool:
+    """Whether another worker's environment is in it: the process that holds a lab has no parent."""
+    mine = os.environ.get("PYTEST_XDIST_WORKER", "")
+    found = _environment(process).get(b"PYTEST_XDIST_WORKER", mine.encode())
+    return found != mine.encode()
+
+
+def _environment(process: int) -> Mapping[bytes, bytes]:
+    with contextlib.suppress(OSError):
+        words = Path(f"/proc/{process}/environ").read_bytes().split(b"\0")
+        return {name: value for name, _, value in (word.partition(b"=") for word in words)}
+    return {}
 
 
 def _ancestors(process: int) -> set[int]:

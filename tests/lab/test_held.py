@@ -229,6 +229,15 @@ def test_down_ends_what_was_started_in_the_lab(labs: Labs) -> None:
     program.stdout.close()
 
 
+def test_a_program_that_writes_where_it_should_not_goes_on(labs: Labs) -> None:
+    labs.ok("up", CLUSTER)
+    # The socket to the holder is the one descriptor that the program did not ask for.
+    noise = "for fd in /proc/self/fd/*; do n=${fd##*/}; [ $n -gt 2 ] && echo noise >&$n; done"
+    # By the answer to another command, the holder has had its turn.
+    script = f"({noise}) 2>/dev/null; {LABKIT} ps >/dev/null; echo still here"
+    assert labs.ok("exec", NAME, "client", "--", "bash", "-c", script) == "still here\n"
+
+
 def test_a_holder_that_hangs_is_listed_and_ended(labs: Labs) -> None:
     labs.ok("up", CLUSTER)
     holder = labs.holder(NAME)
