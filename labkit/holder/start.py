@@ -146,5 +146,8 @@ def _description(name: str, holder: int, said: bytes) -> Description:
     if isinstance(answer, Failure):
         raise error_of(answer)
     ended = os.waitid(os.P_PID, holder, os.WEXITED | os.WNOWAIT)
-    status = ended.si_status if ended else "nothing"
-    raise LabError(f"lab {name} is not up: its process ended by {status} while it built the lab")
+    how = f" by {signal.Signals(ended.si_status).name}" if ended and ended.si_status else ""
+    raise LabError(
+        f"lab {name} is not up: its process was ended{how} while it built the lab; build it again"
+        " with labkit up"
+    )

@@ -86,6 +86,7 @@ class Labs:
         return int((self.folder / f"{name}.lock").read_text())
 
     def assert_nothing_runs(self) -> None:
+        """Wait until no process is left. Namespaces then are gone, too: no mount holds one."""
         until(lambda: not host.processes_with(self.mark), what="a process is left")
 
 

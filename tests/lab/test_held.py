@@ -27,7 +27,7 @@ def labs(tmp_path: Path) -> Iterator[Labs]:
 
 
 def test_a_lab_stays_until_it_is_told_to_go(labs: Labs) -> None:
-    before, namespaces = host.snapshot(), host.network_namespaces()
+    before = host.snapshot()
 
     said = labs.ok("up", CLUSTER)
     assert said.startswith(f"{NAME} is up: iptables, 2 nodes, 1 client, 2 pods, 1 Service\n")
@@ -37,7 +37,6 @@ def test_a_lab_stays_until_it_is_told_to_go(labs: Labs) -> None:
 
     assert labs.left() == []
     labs.assert_nothing_runs()
-    until(lambda: host.network_namespaces() <= namespaces, what="a namespace is held")
     assert host.snapshot() == before
 
 
@@ -192,7 +191,6 @@ def test_20_labs_at_once(labs: Labs) -> None:
 def test_up_that_fails_says_why_and_leaves_nothing(
     labs: Labs, tmp_path: Path, text: str, status: int, says: str
 ) -> None:
-    namespaces = host.network_namespaces()
     file = tmp_path / "bad.yaml"
     file.write_text(text)
 
@@ -203,7 +201,6 @@ def test_up_that_fails_says_why_and_leaves_nothing(
     assert "Traceback" not in done.stderr
     assert labs.left() == []
     labs.assert_nothing_runs()
-    until(lambda: host.network_namespaces() <= namespaces, what="a namespace is held")
 
 
 def test_a_data_plane_that_this_kernel_lacks_is_told_with_the_remedy(labs: Labs) -> None:
@@ -263,3 +260,42 @@ def test_another_version_is_refused_with_what_to_do(labs: Labs) -> None:
 
     assert answer["answer"] == "failure"
     assert "labkit down" in answer["text"]
+
+
+def test_shell_starts_the_users_own_in_the_first_client_or_where_it_is_told(
+    labs: Labs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHELL", "/bin/sh")
+    labs.ok("up", CLUSTER)
+
+    first = labs.run("shell", NAME, stdin="ip -brief address show eth0\nexit 3\n")
+    second = labs.run("shell", NAME, "node2", stdin="ip -brief address show eth0\n")
+
+    assert (first.returncode, second.returncode) == (3, 0)
+    assert "192.168.0.100/24" in first.stdout
+    assert "192.168.0.2/24" in second.stdout
+
+
+def test_a_lab_that_is_still_being_built_is_told_and_can_be_ended(
+    labs: Labs, tmp_path: Path
+) -> None:
+    # `up` waits until every program listens, and this one never does.
+    scenario = tmp_path / "programs.yaml"
+    scenario.write_text(PROGRAMS.replace("exec python3 -m http.server 80", "exec sleep 1000"))
+    process = labs.begin("up", str(scenario))
+    until(
+        lambda: bool(labs.left()) and (labs.folder / "programs.lock").read_text() != "", what="up"
+    )
+
+    assert "lab programs is just being built" in labs.run("exec", "programs", "client", "ls").stderr
+    assert "lab programs is just being built" in labs.ok("ps")
+    labs.ok("down", "programs")
+
+    said, _ = process.communicate(timeout=15)
+    assert process.returncode == 1
+    assert said == (
+        "labkit: lab programs is not up: its process was ended by SIGTERM while it built the lab; "
+        "build it again with labkit up\n"
+    )
+    assert labs.left() == []
+    labs.assert_nothing_runs()

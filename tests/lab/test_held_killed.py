@@ -50,7 +50,7 @@ def kill_holder(labs: Labs) -> None:
 def test_kill_9_of_the_holder_at_20_random_moments_leaves_nothing(
     labs: Labs, scenario: Path
 ) -> None:
-    before, namespaces = host.snapshot(), host.network_namespaces()
+    before = host.snapshot()
     moments = random.Random(26)  # noqa: S311 - moments, not secrets
     for _ in range(MOMENTS):
         user = subprocess.Popen(
@@ -70,7 +70,6 @@ def test_kill_9_of_the_holder_at_20_random_moments_leaves_nothing(
         assert user.returncode != 2 or "no lab programs runs" in said
         assert "Traceback" not in said
         labs.assert_nothing_runs()
-        until(lambda: host.network_namespaces() <= namespaces, what="a namespace is held")
         assert labs.ok("ps") == "no lab runs; build one with labkit up FILE\n"
         assert labs.left() == []
     assert host.snapshot() == before
