@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from labkit.cluster.model import Client
 from labkit.report.graph import words
 from labkit.report.graph.measure import folded, wrapped
-from labkit.report.graph.topology import NumberedService, Topology
+from labkit.report.graph.topology import Membership, NumberedService, State, Topology
 from labkit.report.graph.words import Fact
 from labkit.report.text import clean, plural
 
@@ -46,6 +46,27 @@ class Card:
     service: NumberedService | None
     stands_for: tuple[str, ...] = ()
     """What it shows without naming it."""
+
+
+class Entry(NamedTuple):
+    """A mark of the picture and what it means."""
+
+    mark: State | Membership
+    meaning: str
+
+
+def legend_entries(topology: Topology) -> Iterator[Entry]:
+    """Yield what the marks mean, of those that are there."""
+    spots = [spot for node in topology.nodes for spot in node.spots]
+    states = {spot.state for spot in spots}
+    yield from (Entry(state, f"pod {state}") for state in State if state in states)
+    members = {member.state for spot in spots for member in spot.services}
+    if State.READY in members:
+        yield Entry(Membership(1, State.READY), "ready endpoint of Service 1")
+    if State.SERVING in members:
+        yield Entry(Membership(1, State.SERVING), "endpoint that is terminating, serving")
+    if members - {State.READY, State.SERVING}:
+        yield Entry(Membership(1, State.NOT_READY), "endpoint that is not ready")
 
 
 def router_host(topology: Topology) -> Host:

@@ -12,7 +12,15 @@ from math import isqrt
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from labkit.report.graph import words
-from labkit.report.graph.cards import Card, Host, client_hosts, router_host, service_cards
+from labkit.report.graph.cards import (
+    Card,
+    Entry,
+    Host,
+    client_hosts,
+    legend_entries,
+    router_host,
+    service_cards,
+)
 from labkit.report.graph.measure import fitted, room_for, width_px
 from labkit.report.graph.topology import NodeSpots, Spot, Topology
 
@@ -27,7 +35,8 @@ TRUNK: Final = 24
 """Room at the left for the trunk."""
 NARROW: Final = 284
 WIDE: Final = 364
-"""A column is as wide as the names of pods ask for, between these."""
+WIDE_OF_MANY: Final = 316
+"""A column is as wide as the text of pods asks for, between these; the last of 4 or more."""
 TITLE_PX: Final = 22
 NAME_PX: Final = 13
 SMALL_PX: Final = 11
@@ -45,6 +54,8 @@ SPOT_TEXT: Final = 26
 CHIP: Final = 22
 """Room for the number of a Service, of two digits at most."""
 WIDE_CHIP: Final = 30
+LEGEND_MARK: Final = 26
+"""Room for a mark in the legend."""
 _LONGEST: Final = 99
 
 
@@ -79,6 +90,13 @@ class Wire(NamedTuple):
     y1: int
     x2: int
     y2: int
+
+
+class Point(NamedTuple):
+    """A place."""
+
+    x: int
+    y: int
 
 
 class Placed(NamedTuple, Generic[T]):
@@ -121,8 +139,8 @@ class Layout:
     lan_wires: tuple[Wire, ...]
     outside_wires: tuple[Wire, ...]
     """From the router to the clients behind it."""
-    legend_y: int
-    """Base line of the legend."""
+    legend: tuple[tuple[Entry, Point], ...]
+    """What the marks mean, and where on the base line each is."""
 
 
 class _Grid(NamedTuple):
@@ -171,11 +189,11 @@ def layout_of(topology: Topology) -> Layout:
     services_y = _end(below) + 2 * GAP
     cards = list(service_cards(topology.services, room_for(page.column - 2 * PAD, SMALL_PX)))
     placed = page.rows([_card_height(card) for card in cards], services_y + PAD, GAP)
-    legend_y = _end(placed, services_y) + (GAP + LINE if topology.cluster.pods else 0)
+    legend = tuple(_legend(topology, page, _end(placed, services_y) + GAP + LINE))
     return Layout(
         topology=topology,
         width=page.left + page.width + MARGIN,
-        height=legend_y + MARGIN,
+        height=max([_end(placed, services_y), *(point.y for _, point in legend)]) + MARGIN,
         left=page.left,
         setting=setting,
         hosts=(*_placed(outside, behind), *_placed(beside, near)),
@@ -185,7 +203,7 @@ def layout_of(topology: Topology) -> Layout:
         cards=tuple(_placed(cards, placed)),
         lan_wires=tuple(_lan_wires(near, lan, below)),
         outside_wires=tuple(_outside_wires(behind, near[0][0])),
-        legend_y=legend_y,
+        legend=legend,
     )
 
 
@@ -197,12 +215,17 @@ def chip_px(topology: Topology) -> int:
 def _page(topology: Topology, hosts: int) -> _Grid:
     """The grid of the whole picture."""
     nodes, services = len(topology.nodes), len(topology.services)
-    columns = max(_node_columns(nodes), min(max(isqrt(services + 1), 2), 4))
+    columns = max(_node_columns(nodes), min(max(isqrt(services + 1), hosts, 2), 4))
     trunk = nodes > _node_columns(nodes) or hosts > columns
-    names = (words.spot_title(spot, _LONGEST) for node in topology.nodes for spot in node.spots)
-    asked = max((width_px(name, NAME_PX) for name in names), default=0)
-    column = min(max(NARROW, asked + 2 * PAD + SPOT_INDENT + SPOT_TEXT + PAD), WIDE)
+    asked = max((_text_px(spot) for node in topology.nodes for spot in node.spots), default=0)
+    widest = WIDE if columns < 4 else WIDE_OF_MANY  # noqa: PLR2004 - a screen's width
+    column = min(max(NARROW, asked + 2 * PAD + SPOT_INDENT + SPOT_TEXT + PAD), widest)
     return _Grid(left=MARGIN + (TRUNK if trunk else 0), column=column, columns=columns)
+
+
+def _text_px(spot: Spot) -> int:
+    title = words.spot_title(spot, _LONGEST)
+    return max(width_px(title, NAME_PX), width_px(words.spot_line(spot), SMALL_PX))
 
 
 def _node_columns(nodes: int) -> int:
@@ -225,6 +248,17 @@ def _setting(topology: Topology, width: int) -> tuple[str, ...]:
             else:
                 lines.append(part)
     return tuple(fitted(line, room_for(width, NAME_PX)) for line in lines)
+
+
+def _legend(topology: Topology, page: _Grid, y: int) -> Iterator[tuple[Entry, Point]]:
+    """The entries side by side, and on more lines where they have no room."""
+    x = page.left
+    for entry in legend_entries(topology):
+        width = LEGEND_MARK + width_px(entry.meaning, SMALL_PX)
+        if x > page.left and x + width > page.left + page.width:
+            x, y = page.left, y + LINE + SPOT_GAP
+        yield entry, Point(x, y)
+        x += width + PAD
 
 
 def _placed(things: Iterable[T], rows: Sequence[Sequence[Box]]) -> Iterator[Placed[T]]:

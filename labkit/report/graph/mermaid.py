@@ -17,17 +17,22 @@ from labkit.cluster.model import Client
 from labkit.report.graph import words
 from labkit.report.graph.cards import Card, Host, client_hosts, router_host, service_cards
 from labkit.report.graph.links import Link, links
+from labkit.report.graph.measure import fitted
 from labkit.report.graph.topology import NodeSpots, Spot, State, Topology
 from labkit.report.text import clean
 
 ROOM: Final = 44
 """Characters of a line."""
+MANY_NODES: Final = 20
+ROOM_OF_MANY: Final = 22
+"""The same with more nodes: a hundred of them are within what Mermaid takes."""
 _PLAIN: Final = re.compile(r"[A-Za-z0-9 ,./()_-]")
 
 
 def topology_mermaid(topology: Topology) -> str:
     """Return the flowchart. Names are in labels alone: identifiers are made here."""
-    cards = list(service_cards(topology.services, ROOM))
+    room = ROOM if len(topology.nodes) <= MANY_NODES else ROOM_OF_MANY
+    cards = list(service_cards(topology.services, room))
     shown = sum(card.service is not None for card in cards)
     lines = [
         "---",
@@ -39,9 +44,9 @@ def topology_mermaid(topology: Topology) -> str:
         *(
             line
             for place, node in enumerate(topology.nodes)
-            for line in _node(place, node, topology)
+            for line in _node(f"n{place}", node, topology, room)
         ),
-        *(f"  s{place}{_card(card)}" for place, card in enumerate(cards, start=1)),
+        *(f"  s{place}{_card(card, room)}" for place, card in enumerate(cards, start=1)),
         *map(_link, links(topology, shown)),
         "  classDef late stroke-dasharray:4 3",
     ]
@@ -73,30 +78,31 @@ def _clients(clients: Sequence[Client], to: str, letter: str) -> Iterator[str]:
 
 
 def _host(host: Host) -> str:
-    return quoted([host.name, *host.lines])
+    return quoted([fitted(host.name, ROOM), *host.lines])
 
 
-def _node(place: int, node: NodeSpots, topology: Topology) -> Iterator[str]:
-    name = f"n{place}"
+def _node(name: str, node: NodeSpots, topology: Topology, room: int) -> Iterator[str]:
     lines = words.node_lines(node.node, topology.cluster.network.pod_network)
     # A title of two lines would lie over what is inside.
-    yield f"  subgraph {name}[{quoted([', '.join([clean(node.node.name), *lines])])}]"
+    title = ", ".join([fitted(clean(node.node.name), room), *lines])
+    yield f"  subgraph {name}[{quoted([title])}]"
     yield f"    {name}b[{quoted([words.bridge_line(node.node)])}]"
     for number, spot in enumerate(node.spots):
         late = "" if spot.state is State.READY else ":::late"
-        yield f"    {name}p{number}({_spot(spot)}){late}"
-        if not spot.host_network:
-            yield f"    {name}b --- {name}p{number}"
+        yield f"    {name}p{number}({_spot(spot, room)}){late}"
+    joined = [f"{name}p{n}" for n, spot in enumerate(node.spots) if not spot.host_network]
+    if joined:
+        yield f"    {name}b --- {' & '.join(joined)}"
     yield "  end"
     yield f"  lan --- {name}"
 
 
-def _spot(spot: Spot) -> str:
-    return quoted([words.spot_title(spot, ROOM), words.spot_line(spot)])
+def _spot(spot: Spot, room: int) -> str:
+    return quoted([words.spot_title(spot, room), words.spot_line(spot)])
 
 
-def _card(card: Card) -> str:
-    lines = [card.name, card.kind, *(fact.text for fact in card.lines)]
+def _card(card: Card, room: int) -> str:
+    lines = [fitted(card.name, room), card.kind, *(fact.text for fact in card.lines)]
     return f"[[{quoted(filter(None, lines))}]]"
 
 

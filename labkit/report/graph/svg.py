@@ -113,7 +113,7 @@ def _node(root: Element, placed: PlacedNode, topology: Topology) -> None:
     _tip(group, ", ".join([f"node {clean(node.name)}", *lines, words.bridge_line(node)]))
     _rect(group, "node", box)
     x, y = box.x + places.PAD, box.y + places.PAD + places.NAME_PX
-    zone = f"node in {clean(node.zone)}" if node.zone else "node"
+    zone = f"node, zone {clean(node.zone)}" if node.zone else "node"
     room = room_for(box.width - 2 * places.PAD, places.NAME_PX)
     name = fitted(clean(node.name), max(room - 8, room * 2 // 3 if node.zone else room - 8))
     _text(group, "ink name", x, y, name)
@@ -142,7 +142,7 @@ def _spot(node: Element, spot: Spot, box: Box, topology: Topology) -> None:
     x, right = box.x + places.SPOT_TEXT, box.right - 8
     title = words.spot_title(spot, room_for(right - x, places.NAME_PX))
     _text(group, "ink name", x, box.y + 18, title)
-    line = words.spot_line(spot)
+    line = fitted(words.spot_line(spot), room_for(right - x, places.SMALL_PX))
     kind = "quiet" if spot.state is State.READY else "warning"
     _text(group, kind, x, box.y + 34, line)
     # The numbers go to the end of the line that is shorter.
@@ -201,25 +201,12 @@ def _card(root: Element, card: Card, box: Box, chip: int) -> None:
 
 def _legend(root: Element, layout: Layout) -> None:
     """What the marks mean, of those that are there."""
-    x, y = layout.left, layout.legend_y
-    spots = [spot for node in layout.topology.nodes for spot in node.spots]
-    for state in State:
-        if any(spot.state is state for spot in spots):
-            _mark(root, state, x + 5, y - 4)
-            x = _meaning(root, f"pod {state}", x + 16, y)
-    members = {member.state for spot in spots for member in spot.services}
-    if State.READY in members:
-        _chip(root, 1, Box(x, y - 12, places.CHIP, 16), State.READY)
-        x = _meaning(root, "ready endpoint of Service 1", x + places.CHIP + 4, y)
-    if members - {State.READY}:
-        _chip(root, 1, Box(x, y - 12, places.CHIP, 16), State.NOT_READY)
-        _meaning(root, "endpoint that is not ready", x + places.CHIP + 4, y)
-
-
-def _meaning(root: Element, text: str, x: int, y: int) -> int:
-    """Write an entry of the legend; return where the next one begins."""
-    _text(root, "quiet", x, y, text)
-    return x + width_px(text, places.SMALL_PX) + places.PAD
+    for entry, (x, y) in layout.legend:
+        if isinstance(entry.mark, Membership):
+            _chip(root, entry.mark.service, Box(x, y - 12, places.CHIP, 16), entry.mark.state)
+        else:
+            _mark(root, entry.mark, x + 8, y - 4)
+        _text(root, "quiet", x + places.LEGEND_MARK, y, entry.meaning)
 
 
 def _mark(parent: Element, state: State, x: int, y: int) -> None:

@@ -43,13 +43,22 @@ def node(name: str, place: int, zone: str | None = None) -> Node:
     )
 
 
-def pod(name: str, place: int, on: Node, *, ready: bool = True, host_network: bool = False) -> Pod:
+def pod(
+    name: str,
+    place: int,
+    on: Node,
+    *,
+    ready: bool = True,
+    terminating: bool = False,
+    host_network: bool = False,
+) -> Pod:
     return Pod(
         key=ObjectName("default", name),
         node=on.name,
         address=on.address if host_network else on.pod_cidr[place],
         host_network=host_network,
         ready=ready,
+        terminating=terminating,
     )
 
 
@@ -64,9 +73,15 @@ def service(name: str, place: int, *ports: ServicePort) -> Service:
 
 
 def endpoint(of: Pod, *, ready: bool | None = None) -> Endpoint:
-    is_ready = of.ready if ready is None else ready
+    serving = of.ready if ready is None else ready
     return Endpoint(
-        address=of.address, port=80, node=of.node, pod=of.name, ready=is_ready, serving=is_ready
+        address=of.address,
+        port=80,
+        node=of.node,
+        pod=of.name,
+        ready=serving and not of.terminating,
+        serving=serving,
+        terminating=of.terminating,
     )
 
 
@@ -89,6 +104,7 @@ def cluster_of(
             place,
             host,
             ready=place % 5 != 0,
+            terminating=place % 3 == 0,
             host_network=place % 7 == 0,
         )
         for host in hosts

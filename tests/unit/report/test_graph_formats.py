@@ -172,8 +172,17 @@ def test_a_service_that_is_pointed_at_dims_the_pods_that_it_does_not_lead_to() -
     assert rule in render_graph(SMALL, "svg")
 
 
-def test_mermaid_of_a_large_cluster_is_within_what_mermaid_takes() -> None:
-    text = render_graph(LARGE, "mermaid")
+@pytest.mark.parametrize("end", ["", "-and-so-on-until-there-are-as-many-as-a-label-can-be"])
+def test_mermaid_of_a_large_cluster_is_within_what_mermaid_takes(end: str) -> None:
+    large = cluster_of(
+        nodes=100,
+        pods=20,
+        services=130,
+        clients=15,
+        outside=15,
+        named=lambda short: f"{short}{end}",
+    )
+    text = render_graph(large, "mermaid")
 
     assert len(text) <= 50_000
-    assert len(re.findall(r" (---|===|-\.-) ", text)) <= 500
+    assert len(re.findall(r" (?:---|===|-\.-|&) ", text)) <= 500

@@ -250,6 +250,15 @@ def test_the_numbers_of_services_are_in_the_pods_box_and_not_on_its_text(
             assert all(span(text)[1] <= x or span(text)[0] > x for text in beside)
 
 
+@every_name
+@every_shape
+def test_title_and_legend_stay_in_the_picture(shape: Shape, name: str) -> None:
+    found = layout(shape, name)
+    for text in drawn(found).findall("text"):
+        assert span(text)[1] <= found.width, text.text
+        assert number(text, "y") < found.height
+
+
 @pytest.mark.parametrize(
     ("text", "room", "short"),
     [
