@@ -180,27 +180,27 @@ def layout_of(topology: Topology) -> Layout:
 
     top = MARGIN + TITLE_PX + LINE * len(setting) + GAP
     behind = page.centred(len(outside)).rows(_heights(outside), top, 2 * GAP) if outside else []
-    top = _end(behind, top - 2 * GAP) + 2 * GAP
-    near = page.centred(len(beside)).rows(_heights(beside), top, 2 * GAP)
+    near_top = _end(behind) + 2 * GAP if behind else top
+    near = page.centred(len(beside)).rows(_heights(beside), near_top, 2 * GAP)
     lan = Box(MARGIN, _end(near) + GAP, page.left + page.width - MARGIN, LAN_HEIGHT)
     below = page.centred(_node_columns(len(topology.nodes))).rows(
         [_node_height(each, topology) for each in topology.nodes], lan.bottom + GAP, 2 * GAP
     )
     services_y = _end(below) + 2 * GAP
-    cards = list(service_cards(topology.services, room_for(page.column - 2 * PAD, SMALL_PX)))
-    placed = page.rows([_card_height(card) for card in cards], services_y + PAD, GAP)
-    legend = tuple(_legend(topology, page, _end(placed, services_y) + GAP + LINE))
+    cards = tuple(_cards(topology, page, services_y + PAD))
+    bottom = cards[-1].box.bottom if cards else services_y
+    legend = tuple(_legend(topology, page, bottom + GAP + LINE))
     return Layout(
         topology=topology,
         width=page.left + page.width + MARGIN,
-        height=max([_end(placed, services_y), *(point.y for _, point in legend)]) + MARGIN,
+        height=(legend[-1][1].y if legend else bottom) + MARGIN,
         left=page.left,
         setting=setting,
         hosts=(*_placed(outside, behind), *_placed(beside, near)),
         lan=lan,
         nodes=tuple(_node(*each, topology) for each in _placed(topology.nodes, below)),
         services_y=services_y,
-        cards=tuple(_placed(cards, placed)),
+        cards=cards,
         lan_wires=tuple(_lan_wires(near, lan, below)),
         outside_wires=tuple(_outside_wires(behind, near[0][0])),
         legend=legend,
@@ -250,6 +250,12 @@ def _setting(topology: Topology, width: int) -> tuple[str, ...]:
     return tuple(fitted(line, room_for(width, NAME_PX)) for line in lines)
 
 
+def _cards(topology: Topology, page: _Grid, top: int) -> Iterator[Placed[Card]]:
+    room = room_for(page.column - 2 * PAD, SMALL_PX)
+    cards = list(service_cards(topology.services, room))
+    return _placed(cards, page.rows([_card_height(card) for card in cards], top, GAP))
+
+
 def _legend(topology: Topology, page: _Grid, y: int) -> Iterator[tuple[Entry, Point]]:
     """The entries side by side, and on more lines where they have no room."""
     x = page.left
@@ -266,8 +272,8 @@ def _placed(things: Iterable[T], rows: Sequence[Sequence[Box]]) -> Iterator[Plac
     return (Placed(thing, box) for thing, box in zip(things, boxes, strict=True))
 
 
-def _end(rows: Sequence[Sequence[Box]], default: int = 0) -> int:
-    return rows[-1][0].bottom if rows else default
+def _end(rows: Sequence[Sequence[Box]]) -> int:
+    return rows[-1][0].bottom
 
 
 def _heights(hosts: Sequence[Host]) -> list[int]:
