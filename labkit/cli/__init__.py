@@ -15,6 +15,7 @@ COMMANDS: Final = {
     "doctor": "what this kernel and machine can do",
     "explain": "what the specification says of one flow, and why; no root needed",
     "fuzz": "random clusters against the specification",
+    "graph": "the topology of a scenario as a picture; no root needed",
     "matrix": "the whole flow table of a scenario",
     "rules": "the rules of each node as text; no root needed",
     "run": "build each scenario, check it, report, gone",
