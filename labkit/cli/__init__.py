@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "exec": "a program in a host of a lab that stays",
     "explain": "what the specification says of one flow, and why; no root needed",
     "fuzz": "random clusters against the specification",
+    "graph": "the topology of a scenario as a picture; no root needed",
     "logs": "what programs in the pods of a lab that stays have printed",
     "matrix": "the whole flow table of a scenario, or of a lab that stays",
     "ps": "the labs that stay",

@@ -12,6 +12,7 @@ import click
 
 from labkit.cli.fuzz import check_formats
 from labkit.cli.kernels import spread
+from labkit.cli.labs import KUBE_PROXY
 from labkit.cli.options import (
     Output,
     dataplane_option,
@@ -23,7 +24,6 @@ from labkit.cli.options import (
     prepare,
     quiet_option,
     rootless_option,
-    seed_option,
     write,
 )
 from labkit.cli.progress import progress
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from labkit.probe.conformance import Conformance
 
 SCENARIOS: Final = Path("scenarios")
-KUBE_PROXY: Final = "kube-proxy"
 CASES: Final = 100
 LABS_AT_A_TIME: Final = 4
 
@@ -66,7 +65,13 @@ LABS_AT_A_TIME: Final = 4
     show_default=True,
     help="Labs at a time.",
 )
-@seed_option
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Which random clusters, and the order of the probes.",
+)
 @quiet_option
 @rootless_option
 @kernel_option

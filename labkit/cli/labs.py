@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
@@ -12,6 +12,7 @@ from labkit.cli.ending import end_at_once_on_interrupt
 from labkit.cli.kernels import spread
 from labkit.cli.options import LabOptions, prepare
 from labkit.cli.progress import progress
+from labkit.errors import UsageError
 
 if TYPE_CHECKING:
     from labkit.errors import MissingFeature
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from labkit.manifest.kinds import Scenario
 
 R = TypeVar("R")
+KUBE_PROXY: Final = "kube-proxy"
 
 
 def load_scenarios(paths: Sequence[Path], options: LabOptions) -> list[Scenario]:
@@ -58,10 +60,13 @@ def requests_for(
         dataplanes: under what; None for the Lab's own.
         options: the command's.
         sources: the option ``--from``.
+
+    Raises:
+        UsageError: a mode of kube-proxy is asked for, and none is to be run.
     """
     from labkit.lab.runs import Request
 
-    return [
+    found = [
         Request(
             scenario=scenario,
             dataplane=plane,
@@ -76,6 +81,13 @@ def requests_for(
         for scenario in scenarios
         for plane in dataplanes
     ]
+    if options.proxy_mode and all(request.plane != KUBE_PROXY for request in found):
+        planes = ", ".join(dict.fromkeys(request.plane for request in found))
+        raise UsageError(
+            f"--proxy-mode {options.proxy_mode} is for a real kube-proxy, not for {planes}; "
+            "give --dataplane kube-proxy or --kube-proxy PATH"
+        )
+    return found
 
 
 def names_of(sources: str | None) -> list[str] | None:

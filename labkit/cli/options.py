@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
@@ -42,6 +42,9 @@ class OutputType(click.ParamType[Output]):
 
     name = "FORMAT[=FILE]"
 
+    def __init__(self, formats: Sequence[str] = FORMATS) -> None:
+        self._formats = formats
+
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> Output:
@@ -49,8 +52,9 @@ class OutputType(click.ParamType[Output]):
         if isinstance(value, Output):
             return value
         name, equals, file = str(value).partition("=")
-        if name not in FORMATS:
-            self.fail(f"{name!r} is no format; there are: {', '.join(FORMATS)}", param, ctx)
+        if name not in self._formats:
+            there_are = ", ".join(self._formats)
+            self.fail(f"{name!r} is no format; there are: {there_are}", param, ctx)
         if equals and not file:
             self.fail(f"{value!r} names no file; write {name}=FILE or {name}", param, ctx)
         path = Path(file) if file else None

@@ -305,6 +305,11 @@ class RealKubeProxy:
         major, minor, *_ = self.version.removeprefix("v").split(".")
         return int(major), int(minor)
 
+    @property
+    def words(self) -> str:
+        """The program as reports name it."""
+        return f"kube-proxy {self.version} in {self.mode} mode"
+
     def __str__(self) -> str:
         return f"kube-proxy {self.version}, {self.mode} mode"
 

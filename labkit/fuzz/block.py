@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from labkit.cluster.build import build_cluster
+from labkit.cluster.model import RealKubeProxy
 from labkit.dataplane import needs_of
 from labkit.dataplane.base import DataPlane
 from labkit.dataplane.iptables.apply import Backend
@@ -85,6 +86,8 @@ class BlockResult:
     unjudged: int
     kernel: Kernel
     """That of the machine which did it."""
+    real: RealKubeProxy | None
+    """Which kube-proxy made the rules; None where labkit did."""
     elapsed_s: float
     failure: Failure | None = None
 
@@ -163,6 +166,7 @@ def run_block(block: Block, *, plane: DataPlane[Any] | None = None) -> BlockResu
         asked=dict(tries.asked),
         unjudged=tries.unjudged,
         kernel=Kernel(kind=kernel_kind(), release=platform.release()),
+        real=program.identity if program else None,
         elapsed_s=time.monotonic() - began,
         failure=_failure(block, found) if found else None,
     )

@@ -62,6 +62,7 @@ def together(
         seed=block.seed,
         dataplane=block.dataplane,
         kernel=results[0].kernel if results else here,
+        real=next((result.real for result in results), None),
         clusters=sum(result.clusters for result in results),
         asked=dict(sorted(asked.items())),
         unjudged=sum(result.unjudged for result in results),

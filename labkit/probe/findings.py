@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from labkit.cluster.model import RealKubeProxy
 from labkit.probe.table import Kernel
 
 
@@ -34,6 +35,8 @@ class Findings:
     seed: int
     dataplane: str
     kernel: Kernel
+    real: RealKubeProxy | None = None
+    """Which kube-proxy made the rules; None where labkit did."""
     clusters: int
     """How many were tried."""
     asked: Mapping[tuple[str, str], int]
@@ -43,6 +46,11 @@ class Findings:
     elapsed_s: float
     failures: tuple[Failure, ...] = ()
     """Those that a file of their own shows first, then the smallest; of the same cluster one."""
+
+    @property
+    def name(self) -> str:
+        """The data plane in words."""
+        return self.real.words if self.real else self.dataplane
 
     @property
     def flows(self) -> int:

@@ -89,7 +89,7 @@ def conformance_markdown(found: Conformance) -> str:
         for deviation, flows in found.deviations.items()
     ]
     parts += ["\n".join(named)] if named else []
-    wrong = [f"- {line}" for line in _wrong(found, Paper())]
+    wrong = [f"- {line}" for line in (*_not_run(found), *_wrong(found, Paper()))]
     parts += ["\n".join(wrong)] if wrong else []
     if found.findings is not None and not found.findings.passed:
         parts.append(failures_markdown(found.findings))
@@ -133,10 +133,11 @@ def _lines(found: Conformance, paper: Paper) -> Iterator[str]:
             yield from textwrap.wrap(
                 clean(text), SENTENCE_WIDTH, initial_indent="    ", subsequent_indent="    "
             )
-    for line in _wrong(found, paper):
-        yield from textwrap.wrap(
-            f"{paper.style.marks.failed} {line}", SENTENCE_WIDTH, subsequent_indent="    "
-        )
+    for line in (
+        *_not_run(found),
+        *(f"{paper.style.marks.failed} {e}" for e in _wrong(found, paper)),
+    ):
+        yield from textwrap.wrap(line, SENTENCE_WIDTH, subsequent_indent="    ")
     if found.findings is not None:
         yield ""
         yield "random clusters:"
@@ -167,15 +168,21 @@ def _checks(scenario: ScenarioConformance) -> str:
     return f"{passed}/{total}{f', {known} deviate' if known else ''}" if total else ""
 
 
+def _not_run(found: Conformance) -> Iterator[str]:
+    """What this program or machine cannot run."""
+    for each in found.scenarios:
+        if not each.was_run:
+            yield f"{clean(each.result.scenario)}: not run: {clean(each.result.error or '')}"
+
+
 def _wrong(found: Conformance, paper: Paper) -> Iterator[str]:
-    """What is not as it should be, and what could not be run."""
+    """What is not as it should be."""
     if found.error is not None:
         yield f"random clusters: {clean(found.error)}"
     for each in found.scenarios:
         where = clean(each.result.scenario)
-        if each.result.error is not None:
-            what = "failed" if each.was_run else "not run"
-            yield f"{where}: {what}: {clean(each.result.error)}"
+        if each.result.error is not None and each.was_run:
+            yield f"{where}: failed: {clean(each.result.error)}"
         for check in each.failed_checks:
             differences = clean("; ".join(check.differences))
             yield f"{where}: Check {clean(check.name)} failed: {differences}"

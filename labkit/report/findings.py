@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 from tabulate import tabulate
 
+from labkit.cluster.model import RealKubeProxy
 from labkit.probe.findings import Failure, Findings
 from labkit.probe.flow import Outcome
 from labkit.probe.table import Kernel
@@ -38,6 +39,7 @@ class FindingsReport(Struct, frozen=True, kw_only=True):
     schema: str
     seed: int
     dataplane: str
+    kube_proxy: RealKubeProxy | None
     kernel: Kernel
     clusters: int
     flows: int
@@ -70,7 +72,7 @@ def findings_markdown(found: Sequence[Findings]) -> str:
     head = ("data plane", "kernel", "seed", "clusters", "flows", "clusters not as specified")
     rows = [
         (
-            clean(each.dataplane),
+            clean(each.name),
             kernel_words(each.kernel),
             each.seed,
             each.clusters,
@@ -110,7 +112,7 @@ def findings_lines(found: Findings, paper: Paper) -> Iterator[str]:
     """Yield the lines about one data plane."""
     marks = paper.style.marks
     rate = found.clusters / found.elapsed_s if found.elapsed_s else 0.0
-    yield paper.paint(f"{clean(found.dataplane)} on {kernel_words(found.kernel)}", BOLD)
+    yield paper.paint(f"{clean(found.name)} on {kernel_words(found.kernel)}", BOLD)
     yield paper.paint(
         f"seed {found.seed}, {found.elapsed_s:.1f} s, {rate:.1f} clusters a second", DIM
     )
@@ -160,6 +162,7 @@ def report_of(found: Findings) -> FindingsReport:
         schema=SCHEMA,
         seed=found.seed,
         dataplane=found.dataplane,
+        kube_proxy=found.real,
         kernel=found.kernel,
         clusters=found.clusters,
         flows=found.flows,

@@ -36,6 +36,7 @@ th, td { padding: .25rem 1.2rem .25rem 0; text-align: left; vertical-align: top;
 th { font-weight: normal; } td { border-top: 1px solid var(--line); }
 tr.failed td { background: var(--tint); }
 .passed .mark, .connected { color: var(--good); } .failed .mark, .why, pre { color: var(--bad); }
+.facts { white-space: nowrap; }
 .summary { margin-top: 1.5rem; font-weight: 600; }
 """
 

@@ -28,9 +28,6 @@ MISTAKES = [
         chain="KUBE-SERVICES",
         rule="external ip .*-j KUBE-MARK-MASQ",
     ),
-    Mistake(
-        name="source ranges keep nobody out", chain="KUBE-SOURCE-RANGES-FIREWALL", rule="-j DROP"
-    ),
     Mistake(name="endpoints of UDP are forgotten", chain=SERVERS, rule="^-a -u"),
     Mistake(name="no session affinity", chain=SERVERS, rule="-p "),
 ]

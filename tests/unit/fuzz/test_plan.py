@@ -24,6 +24,7 @@ def result(clusters: int = 1, failure: Failure | None = None) -> BlockResult:
         asked={("ClusterIP", "connected"): 2 * clusters},
         unjudged=1,
         kernel=HOST,
+        real=None,
         elapsed_s=1.0,
         failure=failure,
     )

@@ -11,7 +11,7 @@ import pytest
 from labkit.probe.conformance import Conformance, ScenarioConformance, conformance
 from labkit.probe.expected import judged
 from labkit.probe.table import FlowTable, Kernel
-from labkit.probe.verdict import CheckResult, ScenarioResult
+from labkit.probe.verdict import CheckResult, Context, ScenarioResult
 from labkit.report import render_conformance
 from labkit.semantics.traits import Trait, traits_of
 from tests.recorded import SCENARIOS
@@ -169,3 +169,24 @@ def test_random_clusters_that_could_not_be_tried_are_told_and_fail() -> None:
     assert not found.passed
     assert "random clusters: kube-proxy ended at once" in render_conformance(found, "table")
     assert json.loads(render_conformance(found, "json"))["error"] == "kube-proxy ended at once"
+
+
+def test_a_check_that_asks_for_what_nobody_does_is_no_deviation() -> None:
+    table = recorded_scenario("nftables", SCENARIOS[0])
+    (row, *_) = table.result.table.flows if table.result.table else ()
+    wrong = CheckResult(
+        name="wrong on purpose",
+        location=None,
+        sources=(row.source,),
+        to="",
+        expected="",
+        observations=(),
+        contexts=(Context(row=row),),
+        differences=("it is not",),
+    )
+
+    found = whole(replace(table, result=replace(table.result, checks=(wrong,))))
+
+    assert row.agrees is True
+    assert not found.passed
+    assert "Check wrong on purpose failed: it is not" in render_conformance(found, "table")

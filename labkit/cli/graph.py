@@ -1,0 +1,62 @@
+"""``labkit graph``: the topology of a scenario as a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from labkit.cli.options import (
+    Output,
+    OutputType,
+    dataplane_option,
+    dataplanes,
+    only_services_option,
+    write,
+)
+from labkit.errors import UsageError
+from labkit.report.graph import GRAPH_FORMATS
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    "outputs",
+    type=OutputType(GRAPH_FORMATS),
+    multiple=True,
+    default=("svg",),
+    show_default="svg",
+    help=f"Format of the picture ({', '.join(GRAPH_FORMATS)}), =FILE to write it there; "
+    "may be given more than once.",
+)
+@only_services_option
+@dataplane_option
+def command(
+    file: Path,
+    outputs: tuple[Output, ...],
+    dataplane: str | None,
+    only_services: bool,  # noqa: FBT001 - click's
+) -> None:
+    """Draw what a scenario describes. Nothing is built; no root needed.
+
+    Hosts, bridges and pods with their addresses, and Services with the pods that they lead to.
+
+    \b
+    labkit graph scenarios/nodeport-local.yaml -o svg=lab.svg -o html=lab.html
+    labkit graph scenarios/nodeport-local.yaml -o mermaid
+    """  # noqa: D301
+    from labkit.cluster.build import build_cluster
+    from labkit.manifest.load import load
+    from labkit.manifest.only_services import only_services as without_other_pods
+    from labkit.report.graph import render_graph
+
+    names = dataplanes(dataplane)
+    if len(names) > 1:
+        raise UsageError(f"--dataplane {dataplane} names {len(names)}; a picture shows one")
+    scenario = load(file)
+    if only_services:
+        scenario = without_other_pods(scenario)
+    cluster = build_cluster(scenario, dataplane=names[0])
+    write(outputs, lambda fmt, _paper: render_graph(cluster, fmt))
