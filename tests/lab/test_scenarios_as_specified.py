@@ -41,8 +41,12 @@ def runnable(scenario: Scenario, dataplane: str) -> bool:
 def test_every_flow_is_as_specified(dataplane: str) -> None:
     scenarios = [each for each in load_each(SCENARIOS) if runnable(each, dataplane)]
     requests = [Request(scenario=scenario, dataplane=dataplane) for scenario in scenarios]
+    # IPVS loses SCTP associations where several labs share a kernel: docs/dataplanes.md.
+    alone = [request for request in requests if "sctp" in request.needs]
+    together = [request for request in requests if request not in alone]
 
-    found = scenarios_conform(requests, jobs=LABS_AT_A_TIME)
+    found = scenarios_conform(together, jobs=LABS_AT_A_TIME)
+    found += scenarios_conform(alone, jobs=1)
 
     wrong = {each.result.scenario: each.unexplained for each in found if each.unexplained}
     assert wrong == {}
