@@ -15,10 +15,11 @@ from typing import Final
 from labkit.cluster.model import Cluster, RealKubeProxy
 from labkit.probe.compare import flow_of
 from labkit.probe.findings import Findings
+from labkit.probe.flow import Outcome
 from labkit.probe.table import FlowRow, Kernel
 from labkit.probe.verdict import CheckResult, ScenarioResult
 from labkit.semantics.causes import causes
-from labkit.semantics.deviations import Deviation
+from labkit.semantics.deviations import BY_TRAIT, Deviation
 from labkit.semantics.traits import Trait, traits_of
 
 MEASURE: Final = "iptables"
@@ -76,6 +77,18 @@ class ScenarioConformance:
         """Checks that failed as they must: they ask for what this data plane is known not to do."""
         return [each for each in self.result.checks if not each.passed and self._is_known(each)]
 
+    @property
+    def closed_health_checks(self) -> Sequence[Deviation]:
+        """The deviation of each health check port that a Check has found closed as it must be."""
+        cluster = self.cluster
+        return [
+            named
+            for check in (self.deviating_checks if cluster else ())
+            for context in check.contexts
+            if context.row is not None and cluster is not None
+            for named in _closed_health_check(cluster, context.row)
+        ]
+
     def _is_known(self, check: CheckResult) -> bool:
         return is_known(check, self.cluster) if self.cluster else False
 
@@ -106,8 +119,10 @@ class Conformance:
         seen = Counter(
             deviation
             for scenario in self.scenarios
-            for each in scenario.deviating
-            for deviation in each.deviations
+            for deviation in (
+                *(named for each in scenario.deviating for named in each.deviations),
+                *scenario.closed_health_checks,
+            )
         )
         return dict(seen.most_common())
 
@@ -156,17 +171,33 @@ def sentence_of(found: Conformance, deviation: Deviation) -> str:
 
 
 def is_known(check: CheckResult, cluster: Cluster) -> bool:
-    """Whether a Check's flows ended as the model foresaw, and deviations by name tell why.
+    """Whether a Check's flows ended as was foreseen, and deviations by name tell why.
 
     A Check that asks for what no data plane does is simply wrong.
     """
     rows = [context.row for context in check.contexts]
-    known = [row for row in rows if row is not None and row.agrees is True]
+    known = [row for row in rows if row is not None and _is_foreseen(cluster, row)]
     return len(known) == len(rows) and any(_named(cluster, row) for row in known)
+
+
+def _is_foreseen(cluster: Cluster, row: FlowRow) -> bool:
+    return row.agrees is True or bool(_closed_health_check(cluster, row))
 
 
 def _named(cluster: Cluster, row: FlowRow) -> tuple[Deviation, ...]:
     """The deviations that a row shows, if it ended as foreseen."""
     flow = flow_of(cluster, row)
     own = traits_of(cluster.dataplane, cluster.real_kube_proxy)
-    return causes(cluster, flow, traits_of(MEASURE), own) if flow else ()
+    named = causes(cluster, flow, traits_of(MEASURE), own) if flow else ()
+    return named or _closed_health_check(cluster, row)
+
+
+def _closed_health_check(cluster: Cluster, row: FlowRow) -> tuple[Deviation, ...]:
+    """Why a health check port is silent, if a node's firewall is known to close it."""
+    trait = Trait.LEAVES_HEALTH_CHECKS_CLOSED
+    node = cluster.node_by_name.get(row.node or "")
+    asked = any(each.health_check_node_port == row.dport for each in cluster.services)
+    if not (asked and node and node.drops_input and row.outcome == Outcome.TIMED_OUT):
+        return ()
+    known = trait in traits_of(cluster.dataplane, cluster.real_kube_proxy)
+    return (BY_TRAIT[trait],) if known else ()
