@@ -47,7 +47,7 @@ ENOUGH = 5
         ("iptables", 100),
         ("nftables", 100),
         # Where it needs a guest it takes its time.
-        pytest.param("ipvs", 25, marks=pytest.mark.labkit_needs("ip_vs")),
+        pytest.param("ipvs", 15, marks=pytest.mark.labkit_needs("ip_vs")),
         ("none", 50),
     ],
 )

@@ -18,18 +18,7 @@ MISTAKES = [
         chain="KUBE-SERVICES",
         rule="cluster ip \\+ port for masquerade",
     ),
-    Mistake(
-        name="under Local NodePorts are masqueraded too",
-        chain="KUBE-NODE-PORT",
-        rule="externalTrafficPolicy=local",
-    ),
-    Mistake(
-        name="calls of an external address keep their source",
-        chain="KUBE-SERVICES",
-        rule="external ip .*-j KUBE-MARK-MASQ",
-    ),
     Mistake(name="endpoints of UDP are forgotten", chain=SERVERS, rule="^-a -u"),
-    Mistake(name="no session affinity", chain=SERVERS, rule="-p "),
 ]
 
 
