@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "schema": "JSON Schema of scenario files, for editors",
     "shell": "your shell in a host of a lab that stays",
     "test": "pytest, in a guest kernel if asked",
+    "trace": "the path of a flow's packets, hop by hop",
     "up": "build a lab that stays",
 }
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from labkit.cli.options import Output, Paper, terminal, write
-from labkit.errors import LabError
+from labkit.cli.options import LabOptions, Output, Paper, terminal, write
+from labkit.errors import LabError, UsageError
 
 if TYPE_CHECKING:
     from labkit.holder.protocol import Report, Request, Texts
@@ -81,3 +81,23 @@ def labs_among(paths: Sequence[Path]) -> list[str]:
         if word not in running and not Path(word).exists():
             raise no_lab(word, running)
     return [word for word in words if word in running]
+
+
+def refuse_what_builds(lab: str, options: LabOptions) -> None:
+    """Refuse options that say how a lab is built: this one is.
+
+    Raises:
+        UsageError: there is one.
+    """
+    given = {
+        "--dataplane": options.dataplane,
+        "--iptables": options.iptables,
+        "--kernel": options.kernel != "auto",
+        "--rules": options.rules,
+        "--kube-proxy": options.kube_proxy,
+        "--proxy-mode": options.proxy_mode,
+        "--only-services": options.only_services,
+        "--rootless": options.rootless,
+    }
+    if wrong := [name for name, value in given.items() if value]:
+        raise UsageError(f"{wrong[0]} is for building, and lab {lab} is up; give its file instead")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from labkit.cli.held import labs_among, reports_for, texts_of, write_reports
+from labkit.cli.held import labs_among, refuse_what_builds, reports_for, texts_of, write_reports
 from labkit.cli.labs import everywhere, load_scenarios, requests_for, tell_logs
 from labkit.cli.options import LabOptions, dataplanes, lab_options, sources_option, write
 from labkit.cli.progress import progress
@@ -52,7 +52,7 @@ def _of_held(
 
     if len(labs) != len(paths):
         raise UsageError(f"lab {labs[0]} and files are two commands; give one or the other")
-    _refuse_what_builds(labs[0], options)
+    refuse_what_builds(labs[0], options)
     for lab in labs:
         request = Matrix(
             sources=names_of(sources),
@@ -62,23 +62,3 @@ def _of_held(
         with progress(lab, quiet=options.quiet):
             answer = texts_of(lab, request)
         write_reports(options.outputs, answer.texts)
-
-
-def _refuse_what_builds(lab: str, options: LabOptions) -> None:
-    """Refuse options that say how a lab is built: this one is.
-
-    Raises:
-        UsageError: there is one.
-    """
-    given = {
-        "--dataplane": options.dataplane,
-        "--iptables": options.iptables,
-        "--kernel": options.kernel != "auto",
-        "--rules": options.rules,
-        "--kube-proxy": options.kube_proxy,
-        "--proxy-mode": options.proxy_mode,
-        "--only-services": options.only_services,
-        "--rootless": options.rootless,
-    }
-    if wrong := [name for name, value in given.items() if value]:
-        raise UsageError(f"{wrong[0]} is for building, and lab {lab} is up; give its file instead")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
-from typing import Final, Literal, NamedTuple, TypeVar
+from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 import click
 
@@ -17,6 +17,8 @@ from labkit.manifest.kinds import DATAPLANES, PROXY_MODES
 from labkit.report import FORMATS
 
 R = TypeVar("R")
+Decorator = Callable[[Any], Any]
+"""One of click's, which take functions and commands alike."""
 
 GUESTS: Final = ("uml", "qemu")
 KERNELS: Final = ("auto", "host", *GUESTS)
@@ -80,17 +82,22 @@ class RulesType(click.ParamType[tuple[str, Path]]):
         return node, Path(file)
 
 
-output_option = click.option(
-    "-o",
-    "--output",
-    "outputs",
-    type=OutputType(),
-    multiple=True,
-    default=("table",),
-    show_default="table",
-    help="Format of the report (table, markdown, json, junit, html), =FILE to write it there; "
-    "may be given more than once.",
-)
+def output_option_for(formats: Sequence[str]) -> Decorator:
+    """Return ``-o`` of a report with formats of its own; the first is the default."""
+    return click.option(
+        "-o",
+        "--output",
+        "outputs",
+        type=OutputType(formats),
+        multiple=True,
+        default=(formats[0],),
+        show_default=formats[0],
+        help=f"Format of the report ({', '.join(formats)}), =FILE to write it there; "
+        "may be given more than once.",
+    )
+
+
+output_option = output_option_for(FORMATS)
 dataplane_option = click.option(
     "--dataplane",
     metavar="NAME[,NAME]",
@@ -182,29 +189,39 @@ class LabOptions:
 
 def lab_options(command: Callable[..., R]) -> Callable[..., R]:
     """Add the options of every command that builds labs; it gets them as one ``options``."""
+    return lab_options_with(output_option, attempts_option)(command)
 
-    @wraps(command)
-    def bundled(**given: object) -> R:
-        mine = {field.name: given.pop(field.name) for field in fields(LabOptions)}
-        return command(options=LabOptions(**mine), **given)  # type: ignore[arg-type]  # click's
 
-    for option in (
-        quiet_option,
-        verbose_option,
-        seed_option,
-        attempts_option,
-        rootless_option,
-        only_services_option,
-        rules_option,
-        proxy_mode_option,
-        kube_proxy_option,
-        kernel_option,
-        iptables_option,
-        dataplane_option,
-        output_option,
-    ):
-        bundled = option(bundled)
-    return bundled
+def lab_options_with(
+    *options: Decorator,
+) -> Callable[[Callable[..., R]], Callable[..., R]]:
+    """Return `lab_options` for a command with ``outputs`` and ``attempts`` of its own kind."""
+
+    def decorate(command: Callable[..., R]) -> Callable[..., R]:
+        @wraps(command)
+        def with_options(**given: object) -> R:
+            mine = {field.name: given.pop(field.name) for field in fields(LabOptions)}
+            return command(options=LabOptions(**mine), **given)  # type: ignore[arg-type]  # click's
+
+        bundled: Callable[..., R] = with_options
+        for option in (
+            quiet_option,
+            verbose_option,
+            seed_option,
+            rootless_option,
+            only_services_option,
+            rules_option,
+            proxy_mode_option,
+            kube_proxy_option,
+            kernel_option,
+            iptables_option,
+            dataplane_option,
+            *options,
+        ):
+            bundled = option(bundled)
+        return bundled
+
+    return decorate
 
 
 def dataplanes(text: str | None, kube_proxy: Path | None = None) -> tuple[str | None, ...]:

@@ -24,6 +24,7 @@ from labkit.holder.protocol import (
     Printed,
     Report,
     Texts,
+    Trace,
 )
 from labkit.lab.lab import Lab
 from labkit.lab.runs import Request, exit_status, judged
@@ -35,6 +36,8 @@ from labkit.manifest.scope import key_of
 from labkit.probe.table import FlowTable
 from labkit.probe.verdict import ScenarioResult
 from labkit.report import render_results, render_tables
+from labkit.report.paths import render_paths
+from labkit.report.pcapng import pcapng
 
 HOSTS: Final = ("Lab", "Node")
 """Kinds that say which hosts there are: that stays as it is while a lab runs."""
@@ -73,7 +76,7 @@ class Holder:
         with self._turn:
             return self._in_turn(asked), ()
 
-    def _in_turn(self, asked: Apply | Delete | Matrix | Check) -> Answered:
+    def _in_turn(self, asked: Apply | Delete | Matrix | Check | Trace) -> Answered:
         match asked:
             case Apply(file=file, content=content):
                 return Texts(texts=self._apply(file, content))
@@ -85,6 +88,8 @@ class Holder:
                 return Texts(texts=[_table_text(table, each) for each in reports])
             case Check(attempts=attempts, reports=reports):
                 return self._checked(attempts, reports)
+            case Trace():
+                return self._traced(asked)
 
     def _namespaces(self, host: str) -> Sequence[int]:
         net, mounts = self._lab.namespaces(host)
@@ -115,6 +120,21 @@ class Holder:
         self._lab.become(after)
         there = {_shown(each): each.value for each in before.objects}
         return [f"{_shown(each)} {_became(each, there)}" for each in new]
+
+    def _traced(self, asked: Trace) -> Texts:
+        traced = self._lab.trace(
+            asked.source,
+            asked.to,
+            protocol=asked.protocol,
+            attempts=asked.attempts,
+            packets=asked.packets,
+        )
+        texts = [
+            render_paths(traced.paths, each.format, color=each.color, unicode=each.unicode)
+            for each in asked.reports
+        ]
+        capture = pcapng(traced.captured, traced.paths) if asked.capture else b""
+        return Texts(texts=texts, capture=capture)
 
     def _checked(self, attempts: int | None, reports: Sequence[Report]) -> Texts:
         asked = replace(self._request, scenario=self._lab.scenario, attempts=attempts)

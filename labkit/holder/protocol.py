@@ -80,6 +80,19 @@ class Check(Request, frozen=True, kw_only=True, tag="check"):
     reports: Sequence[Report]
 
 
+class Trace(Request, frozen=True, kw_only=True, tag="trace"):
+    """Follow the packets of a flow."""
+
+    source: str
+    to: str
+    protocol: str
+    attempts: int
+    packets: int | None
+    reports: Sequence[Report]
+    capture: bool = False
+    """Whether the packets are wanted too, as pcapng."""
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True, tag_field="answer"):
     """What a holder says."""
 
@@ -109,6 +122,8 @@ class Texts(Answer, frozen=True, kw_only=True, tag="texts"):
 
     texts: Sequence[str]
     status: int = 0
+    capture: bytes = b""
+    """Packets as pcapng, if they were asked for."""
 
 
 class Printed(Answer, frozen=True, kw_only=True, tag="printed"):
@@ -127,7 +142,7 @@ class Failure(Answer, frozen=True, kw_only=True, tag="failure"):
     """What a kernel lacks: the feature, what was found, the remedy."""
 
 
-Asked: TypeAlias = Describe | Enter | Logs | Apply | Delete | Matrix | Check
+Asked: TypeAlias = Describe | Enter | Logs | Apply | Delete | Matrix | Check | Trace
 Answered: TypeAlias = Description | Entered | Texts | Printed | Failure
 
 

@@ -24,6 +24,7 @@ from labkit.lab.running import Running
 from labkit.lab.source import Source, lab_object, pod_object, scenario_of, service_object
 from labkit.lab.tables import table_of
 from labkit.lab.targets import Target
+from labkit.lab.tracing import Traced, trace
 from labkit.manifest.kinds import LocatedCheck, Scenario
 from labkit.manifest.load import with_objects, without_object
 from labkit.probe.expected import judged
@@ -229,6 +230,32 @@ class Lab:
         asked = flows(self._cluster, sources)
         table = table_of(self._live, self._live.observe(asked, attempts=attempts))
         return judged(self._cluster, table, enough=attempts is None)
+
+    def trace(
+        self,
+        source: str,
+        to: Target | str | Mapping[str, object],
+        *,
+        protocol: str = "TCP",
+        attempts: int = 1,
+        packets: int | None = None,
+    ) -> Traced:
+        """Follow the packets of a flow hop by hop, and say which rule did what to them.
+
+        Args:
+            source: as for `probe`.
+            to: the same.
+            protocol: the same.
+            attempts: how many, one after the other; those that go the same way are one path.
+            packets: how many packets of an attempt to follow; None for those that tell its story:
+                the request, the answer, and what a source says to a stranger who answers.
+
+        Raises:
+            UsageError: a name does not exist.
+        """
+        flow = self._flow(source, to, Protocol(protocol))
+        (traced,) = trace(self._live, [flow], attempts=attempts, packets=packets)
+        return traced
 
     def check(self, *checks: LocatedCheck, attempts: int | None = None) -> list[CheckResult]:
         """Run Checks, all at once; without arguments all of the scenario's.

@@ -23,10 +23,10 @@ from labkit.lab.installation import Installation
 from labkit.lab.loop import LoopThread
 from labkit.lab.programs import Program
 from labkit.lab.real_kube_proxy import Chosen
-from labkit.probe.engine import AsyncioEngine
-from labkit.probe.flow import Flow, Observation
+from labkit.probe.engine import ANSWER_TIMEOUT_S, AsyncioEngine
+from labkit.probe.flow import Answer, Flow, Observation
 from labkit.probe.foreseen import Foreseen, Patience, observe_foreseen
-from labkit.probe.observe import observe
+from labkit.probe.observe import observe, tally_of
 from labkit.probe.responder import Responders
 from labkit.probe.second_look import SecondLook
 
@@ -161,6 +161,12 @@ class Running:
             attempts=attempts,
             rng=self._random,
         )
+
+    async def attempting(self, flow: Flow) -> Answer:
+        """Make one attempt of a flow, for work that is on the loop already."""
+        attempt = tally_of(self.cluster, self.namespace, flow).attempt
+        (answer,) = await self._engine.probe([attempt], timeout_s=ANSWER_TIMEOUT_S)
+        return answer
 
     def observe_foreseen(
         self, asked: Sequence[Foreseen], *, patience: Patience

@@ -18,6 +18,7 @@ from labkit.kernel.guest.exchange import kernel_kind
 from labkit.lab.lab import Lab
 from labkit.lab.needs import features_of
 from labkit.lab.real_kube_proxy import mode_of
+from labkit.lab.tracing import Traced
 from labkit.manifest.kinds import Scenario
 from labkit.probe.table import FlowTable, Kernel
 from labkit.probe.verdict import CheckResult, ScenarioResult
@@ -113,6 +114,31 @@ def probe(request: Request) -> Probed:
     with lab_of(request) as lab:
         table = lab.matrix(request.sources, attempts=request.attempts)
         return Probed(table, dict(lab.logs()))
+
+
+class Question(NamedTuple):
+    """A flow to trace, as `Lab.trace` takes it."""
+
+    source: str
+    to: str
+    protocol: str
+    packets: int | None
+
+
+def trace(request: Request, question: Question) -> Traced:
+    """Build one scenario, follow the packets of a flow through it, and take it down.
+
+    Raises:
+        LabkitError: the lab cannot be built, or a name does not exist in it.
+    """
+    with lab_of(request) as lab:
+        return lab.trace(
+            question.source,
+            question.to,
+            protocol=question.protocol,
+            attempts=request.attempts or 1,
+            packets=question.packets,
+        )
 
 
 def lab_of(request: Request) -> Lab:

@@ -38,6 +38,7 @@ BUFFER_BYTES: Final = 8 * 1024 * 1024
 _PACKETS_A_TURN: Final = 256
 _ETH_P_ALL: Final = 0x0003
 _ETH_P_IP: Final = 0x0800
+_PACKET_OTHERHOST: Final = 3
 _PACKET_OUTGOING: Final = 4
 _SOL_PACKET: Final = 263
 _PACKET_STATISTICS: Final = 6
@@ -52,12 +53,27 @@ class Capture:
     """Owns one packet socket: every IPv4 packet on every interface of a namespace."""
 
     def __init__(
-        self, namespace: Namespace, loop: asyncio.AbstractEventLoop, *, limit: int = MAX_PACKETS
+        self,
+        namespace: Namespace,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        limit: int = MAX_PACKETS,
+        snapshot_bytes: int = SNAPSHOT_BYTES,
     ) -> None:
+        """Begin to capture.
+
+        Args:
+            namespace: where.
+            loop: the caller's; it reads what comes.
+            limit: how many packets to keep.
+            snapshot_bytes: how much of each to read; what is read is kept, see `take`.
+        """
         self._loop = loop
-        self._kept: deque[Packet] = deque(maxlen=limit)
+        self._snapshot_bytes = snapshot_bytes
+        self._kept: deque[tuple[Packet, bytes]] = deque(maxlen=limit)
         self._seen = 0
         self._lost = 0
+        self._stopped = False
         self._sock = namespace.socket(
             socket.AF_PACKET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK, socket.htons(_ETH_P_ALL)
         )
@@ -71,7 +87,16 @@ class Capture:
     @property
     def packets(self) -> tuple[Packet, ...]:
         """What was captured, in order."""
-        return tuple(self._kept)
+        return tuple(packet for packet, _ in self._kept)
+
+    def take(self) -> list[tuple[Packet, bytes]]:
+        """Return what was captured up to now, from the IPv4 header on, and forget it."""
+        while self._read():
+            pass
+        taken = list(self._kept)
+        self._seen -= len(taken)
+        self._kept.clear()
+        return taken
 
     @property
     def dropped(self) -> int:
@@ -80,8 +105,18 @@ class Capture:
 
     def close(self) -> None:
         """Take what the kernel has captured up to now and stop; safe to call again."""
-        if self._sock.fileno() < 0:
+        self.stop()
+        self._sock.close()
+
+    def stop(self) -> None:
+        """The same, but for the socket itself: to close it takes the kernel 10 ms, in any thread.
+
+        The kernel waits for a grace period (net/packet/af_packet.c, packet_release), and does so
+        once for all sockets that are closed at the same time.
+        """
+        if self._sock.fileno() < 0 or self._stopped:
             return
+        self._stopped = True
         self._loop.remove_reader(self._sock.fileno())
         # Whoever had an answer finds its packets here: the kernel queues a copy before it delivers.
         while self._read():
@@ -89,7 +124,6 @@ class Capture:
         with suppress(OSError):
             data = self._sock.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, _STATISTICS.size)
             self._lost += _STATISTICS.unpack(data)[1]
-        self._sock.close()
 
     def _prepare(self) -> None:
         try:
@@ -103,7 +137,7 @@ class Capture:
         for _ in range(_PACKETS_A_TURN):
             try:
                 data, control, _flags, origin = self._sock.recvmsg(
-                    SNAPSHOT_BYTES, socket.CMSG_SPACE(_TIMESPEC.size)
+                    self._snapshot_bytes, socket.CMSG_SPACE(_TIMESPEC.size)
                 )
             except BlockingIOError:
                 return False
@@ -119,7 +153,8 @@ class Capture:
         origin: tuple[str, int, int, int, bytes],
     ) -> None:
         interface, protocol, kind = origin[:3]
-        if protocol != _ETH_P_IP:
+        # A frame for another host got here because a switch did not know that host yet.
+        if protocol != _ETH_P_IP or kind == _PACKET_OTHERHOST:
             return
         packet = read_packet(
             data,
@@ -129,7 +164,7 @@ class Capture:
         )
         if packet is not None:
             self._seen += 1
-            self._kept.append(packet)
+            self._kept.append((packet, data))
 
 
 @asynccontextmanager

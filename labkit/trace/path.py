@@ -131,6 +131,8 @@ class Path:
     """The client address that the one who answered saw."""
     verdict: str = ""
     """What happened, in a sentence."""
+    specified: str = ""
+    """What the specification says of the flow, and why; empty where it says nothing."""
     attempts: int = 1
     """How many attempts went this way."""
     more_packets: int = 0

@@ -17,7 +17,7 @@ def still_held(rules: Ruleset, saved: str) -> Ruleset:
 
     Of a chain that everybody shares, others' rules do not count; of kube-proxy's own they do.
     """
-    found = _tables(saved)
+    found = saved_tables(saved)
     return Ruleset(tuple(_held(table, found.get(table.name, {})) for table in rules.tables))
 
 
@@ -33,7 +33,8 @@ def _held(wanted: Table, found: Mapping[str, Sequence[str]]) -> Table:
     )
 
 
-def _tables(saved: str) -> Mapping[str, Chains]:
+def saved_tables(saved: str) -> Mapping[str, Chains]:
+    """Return the rules of each chain of each table, without their ``-A CHAIN``."""
     tables: dict[str, Chains] = {}
     chains: Chains = {}
     # The legacy one writes quotes of comments with a backslash.

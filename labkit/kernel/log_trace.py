@@ -1,0 +1,149 @@
+"""Traces packets through the rules of the legacy iptables.
+
+Rules of labkit's own in the raw table send every packet to the TRACE target; nfnetlink_log hands
+over what that logs, to this namespace alone. What rules do stays the same.
+
+Source: iptables-extensions(8), TRACE; linux/netfilter/nfnetlink_log.h; net/ipv4/netfilter/
+ip_tables.c, trace_packet, whose prefix is ``TRACE: table:chain:rule:number``.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+import socket
+import struct
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Final
+
+from labkit.errors import CommandError
+from labkit.kernel import netlink
+from labkit.kernel.netfilter import NETLINK_NETFILTER
+from labkit.kernel.netlink import ACK, REQUEST, Request
+from labkit.kernel.netns import Namespace
+from labkit.kernel.rule_events import RuleEvent
+
+SUBSYSTEM_LOG: Final = 4
+PACKET, CONFIG = 0, 1
+BIND, BIND_FAMILY = 1, 3
+COPY_PACKET: Final = 2
+COPIED_BYTES: Final = 128
+"""Of each packet: its headers."""
+COMMAND, MODE, THRESHOLD = 1, 2, 5
+MARK, PAYLOAD, PREFIX = 2, 9, 10
+GROUP: Final = 0
+"""What TRACE logs to."""
+SO_RCVBUFFORCE: Final = 33
+BUFFER_BYTES: Final = 8 << 20
+SAID: Final = re.compile(r"TRACE: ([^:]+):([^:]+):(rule|return|policy):(\d+)")
+HOOKS: Final = frozenset({"PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"})
+RULES: Final = ("PREROUTING", "OUTPUT")
+RESTORE: Final = ("iptables-legacy-restore", "--noflush")
+
+
+class LogTracer:
+    """Owns a netlink socket and two rules of the raw table in one namespace."""
+
+    def __init__(self, namespace: Namespace) -> None:
+        """Begin to trace.
+
+        Raises:
+            KernelError: the kernel has no nfnetlink_log.
+            CommandError: there is no iptables-legacy, or the kernel has no TRACE.
+        """
+        self._namespace = namespace
+        self._packet = 0
+        self._place = ("", "")
+        self._seen = b""
+        self.lost = False
+        self._socket = namespace.run(lambda: _listen(namespace.name))
+        try:
+            self._change("-I")
+        except BaseException:
+            self._socket.close()
+            raise
+
+    def events(self) -> list[RuleEvent]:
+        """What was told since it was asked last, in order."""
+        found: list[RuleEvent] = []
+        while True:
+            try:
+                data = self._socket.recv(1 << 17)
+            except BlockingIOError:
+                return found
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise
+                self.lost = True
+                continue
+            found += self._read(data)
+
+    def close(self) -> None:
+        """Take the rules away and stop; safe to call again."""
+        if self._socket.fileno() < 0:
+            return
+        self._socket.close()
+        with suppress(CommandError):  # somebody has flushed the raw table
+            self._change("-D")
+
+    def _change(self, option: str) -> None:
+        rules = "".join(f"{option} {chain} -j TRACE\n" for chain in RULES)
+        self._namespace.execute(list(RESTORE), stdin=f"*raw\n{rules}COMMIT\n")
+
+    def _read(self, data: bytes) -> Iterator[RuleEvent]:
+        offset = 0
+        while offset + netlink.HEADER.size <= len(data):
+            length, kind, *_ = netlink.HEADER.unpack_from(data, offset)
+            if kind == SUBSYSTEM_LOG << 8 | PACKET:
+                found = netlink.attributes(data[offset + netlink.HEADER.size + 4 : offset + length])
+                said = SAID.match(found.get(PREFIX, b"").decode(errors="replace"))
+                if said is not None and said[1] != "raw":
+                    yield self._event(said, found)
+            offset += length + (-length % 4)
+
+    def _event(self, said: re.Match[str], found: dict[int, bytes]) -> RuleEvent:
+        table, chain, kind, number = said.groups()
+        packet = found.get(PAYLOAD, b"")
+        hook = chain if chain in HOOKS else self._place[1]
+        entered = (table, hook) != self._place or packet != self._seen
+        if entered:
+            self._packet += 1
+            self._place, self._seen = (table, hook), packet
+        return RuleEvent(
+            packet=self._packet,
+            table=table,
+            chain=chain,
+            rule=int(number) if kind == "rule" else 0,
+            drops=None,
+            mark=int.from_bytes(found.get(MARK, b""), "big"),
+            header=packet if entered else b"",
+        )
+
+
+def _listen(where: str) -> socket.socket:
+    sock = netlink.open_netlink(NETLINK_NETFILTER)
+    try:
+        with suppress(PermissionError):  # in a user namespace the usual buffer must do
+            sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER_BYTES)
+        copy = struct.pack("!IBx", COPIED_BYTES, COPY_PACKET)
+        settings = (
+            ("log IPv4 here", socket.AF_INET, netlink.attribute(COMMAND, bytes([BIND_FAMILY]))),
+            ("bind to the log", socket.AF_UNSPEC, netlink.attribute(COMMAND, bytes([BIND]))),
+            ("copy packets", socket.AF_UNSPEC, netlink.attribute(MODE, copy)),
+            # One message for each: what is logged is there before the packet goes on.
+            (
+                "tell at once",
+                socket.AF_UNSPEC,
+                netlink.attribute(THRESHOLD, struct.pack("!I", 1)),
+            ),
+        )
+        for what, family, body in settings:
+            header = struct.pack("!BBH", family, 0, GROUP)
+            kind = SUBSYSTEM_LOG << 8 | CONFIG
+            netlink.send(sock, [Request(what, kind, REQUEST | ACK, header + body)], where=where)
+        sock.settimeout(0)
+    except BaseException:
+        sock.close()
+        raise
+    return sock

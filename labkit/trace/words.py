@@ -1,0 +1,68 @@
+"""Packets and their losses in words. Pure.
+
+Source: RFC 792 and RFC 1812, 5.2.7.1, for ICMP; snmp_counter.rst of the kernel's documentation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from labkit.trace.packet import ICMP, SCTP, TCP, UDP, Direction, Packet, TcpFlags
+from labkit.trace.path import Hop
+
+ICMP_WORDS: Final[Mapping[tuple[int, int], str]] = {
+    (3, 0): "network unreachable",
+    (3, 1): "host unreachable",
+    (3, 2): "protocol unreachable",
+    (3, 3): "port unreachable",
+    (3, 4): "fragmentation needed",
+    (3, 9): "network administratively prohibited",
+    (3, 10): "host administratively prohibited",
+    (3, 13): "administratively prohibited",
+    (5, 1): "redirect",
+    (11, 0): "time to live exceeded",
+}
+FLAGS: Final = (
+    (TcpFlags.SYN, "SYN"),
+    (TcpFlags.FIN, "FIN"),
+    (TcpFlags.RST, "RST"),
+    (TcpFlags.ACK, "ACK"),
+)
+PROTOCOLS: Final = {UDP: "UDP", SCTP: "SCTP", ICMP: "ICMP"}
+LOSSES: Final[Mapping[str, str]] = {
+    "IPReversePathFilter": "rp_filter: the way back to the source is another interface",
+    "InNoRoutes": "there is no route to the destination",
+    "OutNoRoutes": "there is no route to the destination",
+    "InAddrErrors": "the destination is an address that the host neither has nor forwards to",
+    "InHdrErrors": "its time to live ended, or its header is wrong",
+    "InDiscards": "the kernel discarded it",
+    "OutDiscards": "the kernel discarded it",
+}
+"""Counters of /proc/net/snmp and /proc/net/netstat, the most telling first."""
+
+
+def packet_words(packet: Packet) -> str:
+    """Return what a packet is: ``SYN``, ``ACK, 80 bytes``, ``ICMP port unreachable``."""
+    if packet.icmp is not None:
+        kind, code = packet.icmp
+        return f"ICMP {ICMP_WORDS.get(packet.icmp, f'type {kind} code {code}')}"
+    if packet.protocol != TCP:
+        name = PROTOCOLS.get(packet.protocol, f"protocol {packet.protocol}")
+        return f"{name}, {_bytes(packet.payload_bytes)}" if packet.payload_bytes else name
+    flags = ", ".join(word for flag, word in FLAGS if flag in packet.flags)
+    return f"{flags}, {_bytes(packet.payload_bytes)}" if packet.payload_bytes else flags
+
+
+def loss_reason(last: Hop, grown: Mapping[str, int]) -> str:
+    """Return why a packet went no further than a hop, as far as the host's counters tell."""
+    if last.direction is Direction.OUT and last.interface:
+        return f"it left {last.host} by {last.interface}, and no host of the lab received it"
+    for counter, why in LOSSES.items():
+        if grown.get(counter):
+            return f"{why} ({counter} of {last.host} has grown)"
+    return f"no rule of {last.host} was seen to drop it"
+
+
+def _bytes(count: int) -> str:
+    return "1 byte" if count == 1 else f"{count} bytes"
