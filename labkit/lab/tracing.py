@@ -16,11 +16,12 @@ from labkit.lab.running import Running
 from labkit.probe.expected import explain
 from labkit.probe.flow import Answer, Flow
 from labkit.probe.words import specified_words
-from labkit.trace.follow import Ask, legs
+from labkit.trace.follow import legs
 from labkit.trace.packet import SCTP, TCP, UDP
 from labkit.trace.path import Address, HostKind, Leg, Path
 from labkit.trace.recording import Captured, Host, Recording
 from labkit.trace.story import verdict
+from labkit.trace.trail import Ask
 from labkit.trace.watch import Watch
 
 NUMBERS: Final = {Protocol.TCP: TCP, Protocol.UDP: UDP, Protocol.SCTP: SCTP}

@@ -1,8 +1,8 @@
 """Captured packets as a pcapng file, which Wireshark opens: each interface is one of its own. Pure.
 
 Source: draft-ietf-opsawg-pcapng, sections 3.5 (options), 4.1 (section header), 4.2 (interface
-description) and 4.3 (enhanced packet); link type 228 is a bare IPv4 packet. (101, a bare packet of either
-version, confuses libpcap where there is more than one interface.)
+description) and 4.3 (enhanced packet). Link type 228 is a bare IPv4 packet; 101, a bare packet of
+either version, confuses libpcap where there is more than one interface.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ UNKNOWN_LENGTH: Final = 0xFFFFFFFFFFFFFFFF
 LINK_IPV4: Final = 228
 END, COMMENT = 0, 1
 SECTION_APPLICATION, INTERFACE_NAME, INTERFACE_RESOLUTION, PACKET_FLAGS = 4, 2, 9, 2
-NANOSECONDS: Final = 9
+MICROSECONDS: Final = 6
+"""As fine as a float tells the time since 1970."""
 INBOUND, OUTBOUND = 1, 2
 
 Place = tuple[str, str, Direction, str, str]
@@ -73,7 +74,7 @@ def _section(comments: Iterable[str]) -> bytes:
 def _interface(name: str) -> bytes:
     options = [
         (INTERFACE_NAME, name.encode()),
-        (INTERFACE_RESOLUTION, bytes([NANOSECONDS])),
+        (INTERFACE_RESOLUTION, bytes([MICROSECONDS])),
     ]
     return _block(INTERFACE, struct.pack("=HHI", LINK_IPV4, 0, 0) + _options(options))
 
@@ -84,12 +85,12 @@ def _packet(
     comments: Mapping[Place, str],
 ) -> bytes:
     packet = each.packet
-    when_ns = round(packet.time_s * 10**NANOSECONDS)
+    when_us = round(packet.time_s * 10**MICROSECONDS)
     head = struct.pack(
         "=IIIII",
         interfaces[each.host, packet.interface],
-        when_ns >> 32,
-        when_ns & 0xFFFFFFFF,
+        when_us >> 32,
+        when_us & 0xFFFFFFFF,
         len(each.data),
         len(each.data),
     )

@@ -1,43 +1,16 @@
-"""Finds one attempt's packets in a recording, and follows each of them hop by hop. Pure.
-
-A copy of a packet is known by what NAT leaves alone, see `Packet.identity`; packets belong together
-when they are between the same two addresses and ports, as any hop saw them.
-"""
+"""Follows each packet of an attempt hop by hop, and says who rewrote it in between. Pure."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Address
-from typing import NamedTuple
 
+from labkit.trace.ending import end_of
 from labkit.trace.packet import Direction, Packet
-from labkit.trace.path import Address, Change, End, Fate, Hop, Leg
-from labkit.trace.recording import Captured, Recording, Step, Traversal
-from labkit.trace.words import loss_reason, packet_words
-
-
-class Ask(NamedTuple):
-    """What was sent: by whom, to where, from which port (0 if that is not known)."""
-
-    host: str
-    protocol: int
-    destination: Address
-    source_port: int = 0
-
-
-class Between(NamedTuple):
-    """Whom a packet is from and to."""
-
-    protocol: int
-    source: Address
-    destination: Address
-
-    @property
-    def back(self) -> Between:
-        """The other way."""
-        return Between(self.protocol, self.destination, self.source)
+from labkit.trace.path import Address, Change, Fate, Hop, Leg
+from labkit.trace.recording import Captured, Recording
+from labkit.trace.trail import Ask, Asked, Trail, between, destination
+from labkit.trace.words import packet_words
 
 
 def legs(recording: Recording, ask: Ask) -> tuple[Leg, ...]:
@@ -45,7 +18,7 @@ def legs(recording: Recording, ask: Ask) -> tuple[Leg, ...]:
 
     Empty if nothing was sent at all.
     """
-    trail = _Trail(recording)
+    trail = Trail(recording)
     first = trail.first(ask)
     if first is None:
         return ()
@@ -55,133 +28,13 @@ def legs(recording: Recording, ask: Ask) -> tuple[Leg, ...]:
     return tuple(_Walk(trail, member, asked=asked, began_s=began_s).leg() for member in members)
 
 
-class _Asked(NamedTuple):
-    """The request at its source."""
-
-    host: str
-    sent: Between
-    """By the program."""
-    left: Between
-    """By the first interface, as the source's own rules had made it."""
-    every: frozenset[Between]
-    """In every form that it was seen in."""
-
-
-def between(packet: Packet) -> Between:
-    """Whom a packet is from and to."""
-    return Between(packet.protocol, Address(packet.source, packet.sport), _destination(packet))
-
-
-def _destination(packet: Packet) -> Address:
-    return Address(packet.destination, packet.dport)
-
-
-class _Trail:
-    """A recording, sorted by packet."""
-
-    def __init__(self, recording: Recording) -> None:
-        self.recording = recording
-        self.captured: dict[bytes, list[Captured]] = defaultdict(list)
-        self.met: dict[bytes, list[tuple[str, Traversal]]] = defaultdict(list)
-        for each in recording.captured:
-            self.captured[each.packet.identity].append(each)
-        for host, found in recording.traversals.items():
-            for traversal in found:
-                self.met[traversal.packet.identity].append((host, traversal))
-        self._order = list(dict.fromkeys([*self.captured, *self.met]))
-
-    def copies(self, identity: bytes) -> list[Packet]:
-        """Every form that a packet was seen in."""
-        seen = [each.packet for each in self.captured.get(identity, ())]
-        return seen + [traversal.packet for _, traversal in self.met.get(identity, ())]
-
-    def first(self, ask: Ask) -> bytes | None:
-        """The request: the first packet that the source sent to where it asked.
-
-        A node's own rules may have rewritten it before it crosses an interface; the rules that it
-        met know it as it was sent.
-        """
-        sent = [
-            traversal.packet
-            for identity in self._order
-            for host, traversal in self.met.get(identity, ())
-            if host == ask.host
-        ]
-        sent += [
-            each.packet
-            for each in self.recording.captured
-            if each.host == ask.host and each.packet.direction is Direction.OUT
-        ]
-        found = [packet for packet in sent if _is_asked(packet, ask)]
-        if not found and ask.source_port:
-            found = [
-                packet
-                for packet in sent
-                if (packet.protocol, packet.sport) == (ask.protocol, ask.source_port)
-            ]
-        return min(found, key=self._began).identity if found else None
-
-    def asked(self, first: bytes, host: str) -> _Asked:
-        """The request as it was sent, as it left, and in every form."""
-        every = [between(copy) for copy in self.copies(first)]
-        met = [between(t.packet) for where, t in self.met.get(first, ()) if where == host]
-        crossed = [
-            between(each.packet) for each in self.captured.get(first, ()) if each.host == host
-        ]
-        return _Asked(
-            host=host,
-            sent=(met or crossed)[0],
-            left=(crossed or met)[0],
-            every=frozenset(every),
-        )
-
-    def connection(self, first: bytes) -> list[bytes]:
-        """The packets that belong to the request's connection, errors about it included."""
-        known = {between(copy) for copy in self.copies(first)}
-        members = {first}
-        while True:
-            new = [
-                identity
-                for identity in self._order
-                if identity not in members and self._belongs(identity, known)
-            ]
-            if not new:
-                break
-            members.update(new)
-            known |= {between(copy) for identity in new for copy in self.copies(identity)}
-        return sorted(members, key=lambda each: (each != first, self._time_of(each)))
-
-    def _belongs(self, identity: bytes, known: set[Between]) -> bool:
-        for copy in self.copies(identity):
-            about = copy.quoted or copy
-            pair = between(about)
-            if pair.source.port and (pair in known or pair.back in known):
-                return True
-        return False
-
-    def _began(self, packet: Packet) -> float:
-        return self._time_of(packet.identity)
-
-    def _time_of(self, identity: bytes) -> float:
-        captured = self.captured.get(identity)
-        return captured[0].packet.time_s if captured else 0.0
-
-
-def _is_asked(packet: Packet, ask: Ask) -> bool:
-    return (
-        packet.protocol == ask.protocol
-        and _destination(packet) == ask.destination
-        and ask.source_port in {0, packet.sport}
-    )
-
-
 @dataclass(slots=True)
 class _Walk:
     """Follows one packet."""
 
-    trail: _Trail
+    trail: Trail
     identity: bytes
-    asked: _Asked
+    asked: Asked
     began_s: float
     _used: set[int] = field(default_factory=set)
     """Traversals that have explained a change."""
@@ -190,7 +43,7 @@ class _Walk:
         hops = self._hops()
         copies = self.trail.copies(self.identity)
         first = copies[0]
-        end = self._end(hops)
+        end = end_of(self.trail, self.identity, hops)
         is_reply = self._is_reply(copies)
         last = hops[-1]
         arrived = end.fate is Fate.DELIVERED and last.host == self.asked.host
@@ -270,12 +123,13 @@ class _Walk:
         """What became of a packet after the last interface, for a program of the host.
 
         conntrack gives an answer back the address that was asked after all rules but those of
-        the nat table, so no rule tells of it.
+        the nat table, so no rule tells of it. Its destination may have been given back before, as
+        a bridge that calls iptables does (net/bridge/br_netfilter_hooks.c).
         """
         if last.packet.direction is not Direction.IN:
             return None
         asked = self.asked
-        if last.host == asked.host and between(last.packet) == asked.left.back:
+        if last.host == asked.host and asked.is_answer(between(last.packet)):
             changed = asked.sent.back
         else:
             met = [t for where, t in self.trail.met.get(self.identity, ()) if where == last.host]
@@ -292,7 +146,7 @@ class _Walk:
             interface=packet.interface,
             direction=packet.direction,
             source=Address(packet.source, packet.sport),
-            destination=_destination(packet),
+            destination=destination(packet),
             ttl=packet.ttl,
             at_ms=max(0.0, (packet.time_s - self.began_s) * 1000),
             tunnel=packet.tunnel,
@@ -354,39 +208,3 @@ class _Walk:
                     return chains[-2] if marker else chains[-1]
                 mark = step.mark
         return ""
-
-    # --- the end ---
-
-    def _end(self, hops: Sequence[Hop]) -> End:
-        last = hops[-1]
-        dropped = self._dropped(last.host)
-        if dropped is not None:
-            return dropped
-        host = self.trail.recording.hosts[last.host]
-        if last.direction is Direction.IN and _is_local(last.destination.ip, host.addresses):
-            return End(fate=Fate.DELIVERED, host=last.host)
-        grown = self.trail.recording.losses.get(last.host, {})
-        return End(fate=Fate.LOST, host=last.host, reason=loss_reason(last, grown))
-
-    def _dropped(self, host: str) -> End | None:
-        for where, traversal in self.trail.met.get(self.identity, ()):
-            if where != host:
-                continue
-            for index, step in enumerate(traversal.steps):
-                if step.drops:
-                    return _drop(host, traversal, index, step)
-        return None
-
-
-def _drop(host: str, traversal: Traversal, index: int, step: Step) -> End:
-    return End(
-        fate=Fate.REJECTED if step.rejects else Fate.DROPPED,
-        host=host,
-        by=step.place.chain,
-        chains=traversal.chains_to(index),
-        rule=step.text,
-    )
-
-
-def _is_local(address: IPv4Address, own: frozenset[IPv4Address]) -> bool:
-    return address in own or address.is_loopback

@@ -57,11 +57,22 @@ def packet_words(packet: Packet) -> str:
 def loss_reason(last: Hop, grown: Mapping[str, int]) -> str:
     """Return why a packet went no further than a hop, as far as the host's counters tell."""
     if last.direction is Direction.OUT and last.interface:
-        return f"it left {last.host} by {last.interface}, and no host of the lab received it"
+        return (
+            f"it left {last.host} by {last.interface}, and no host of the lab received it: nobody"
+            f" leads to {last.destination.ip} from there"
+        )
     for counter, why in LOSSES.items():
         if grown.get(counter):
             return f"{why} ({counter} of {last.host} has grown)"
     return f"no rule of {last.host} was seen to drop it"
+
+
+def martian(hop: Hop) -> str:
+    """Return why a host refuses a packet from outside that has its own address as the source."""
+    own = "a loopback address" if hop.source.ip.is_loopback else f"{hop.host}'s own address"
+    return (
+        f"its source {hop.source.ip} is {own}, and the kernel takes that from no wire (a martian)"
+    )
 
 
 def _bytes(count: int) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields, is_dataclass
+from ipaddress import IPv4Address
 from typing import Final
 
 import msgspec
@@ -14,14 +16,16 @@ SCHEMA: Final = "labkit.dev/path/v1"
 
 def paths_json(paths: Sequence[Path]) -> str:
     """Return the paths as an object with a list; addresses are ``address:port``."""
-    built = {
-        "schema": SCHEMA,
-        "paths": [msgspec.to_builtins(path, enc_hook=_text, str_keys=True) for path in paths],
-    }
+    built = {"schema": SCHEMA, "paths": _plain(tuple(paths))}
     return msgspec.json.format(msgspec.json.encode(built), indent=2).decode() + "\n"
 
 
-def _text(value: object) -> str:
-    if isinstance(value, Address):
+def _plain(value: object) -> object:
+    """What JSON has a form for; msgspec would take an address apart."""
+    if isinstance(value, Address | IPv4Address):
         return str(value)
-    return str(value)
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    return value

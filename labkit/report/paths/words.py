@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from labkit.probe.flow import Flow
 from labkit.trace.path import Address, Change, End, Fate, Hop, Leg, Path
 
-PROGRAM = "program"
+MANY_PLACES: Final = 24
+"""More than any way has but one in circles."""
+SHOWN_OF_MANY: Final = 12
+PROGRAM: Final = "program"
 """Stands for the interface where a packet is in no interface yet, or no more."""
 
 
@@ -28,14 +32,18 @@ class Row:
 
 
 def rows(leg: Leg) -> tuple[Row, ...]:
-    """Return a packet's places; a bridge and its port, or a tunnel and its carrier, are one row."""
+    """Return a packet's places; a bridge and its port, or a tunnel and its carrier, are one row.
+
+    Of a packet that went in circles the first places, and the last: the numbers tell how many others.
+    """
     groups: list[list[Hop]] = []
     for hop in leg.hops:
         if groups and _goes_on(groups[-1][-1], hop):
             groups[-1].append(hop)
         else:
             groups.append([hop])
-    return tuple(_row(number, group) for number, group in enumerate(groups, start=1))
+    every = tuple(_row(number, group) for number, group in enumerate(groups, start=1))
+    return every if len(every) <= MANY_PLACES else every[:SHOWN_OF_MANY] + every[-1:]
 
 
 def _goes_on(before: Hop, after: Hop) -> bool:

@@ -123,3 +123,48 @@ def test_no_bytes_make_it_fail() -> None:
             if data:
                 data[rng.randrange(len(data))] = rng.randrange(256)
         read(bytes(data))
+
+
+def udp(source: str, destination: str, ports: tuple[int, int], payload: bytes) -> bytes:
+    body = struct.pack("!HHHH", *ports, 8 + len(payload), 0) + payload
+    head = (0x45, 0, 20 + len(body), 7, 0, 64, 17, 0)
+    addresses = IPv4Address(source).packed + IPv4Address(destination).packed
+    return struct.pack("!BBHHHBBH", *head) + addresses + body
+
+
+def received(data: bytes) -> Packet:
+    found = read_packet(data, direction=Direction.IN, time_s=0.0, interface="eth0")
+    assert found is not None
+    return found
+
+
+def test_a_copy_that_nat_rewrote_has_the_same_identity_and_another_packet_has_not() -> None:
+    sent = received(udp("192.168.0.100", "10.96.0.10", (40000, 53), b"hostname"))
+    moved = received(udp("192.168.0.2", "10.244.1.2", (50000, 5353), b"hostname"))
+    other = received(udp("192.168.0.100", "10.96.0.10", (40000, 53), b"clientip"))
+
+    assert sent.identity == moved.identity != other.identity
+
+
+def test_a_packet_in_vxlan_is_the_packet_inside() -> None:
+    inner = udp("10.244.2.0", "10.244.1.2", (40000, 53), b"hostname")
+    frame = bytes.fromhex("0800000000000100") + bytes(12) + b"\x08\x00" + inner
+    outer = udp("192.168.0.2", "192.168.0.1", (50001, 8472), frame)
+
+    carried = received(outer)
+
+    assert (str(carried.source), carried.dport) == ("10.244.2.0", 53)
+    assert carried.tunnel == (IPv4Address("192.168.0.2"), IPv4Address("192.168.0.1"))
+    assert carried.identity == received(inner).identity
+
+
+def test_other_packets_to_vxlans_port_are_what_they_are() -> None:
+    packet = received(
+        udp("192.168.0.2", "192.168.0.1", (50001, 8472), b"no vxlan, but long enough to be")
+    )
+
+    assert (packet.dport, packet.tunnel) == (8472, None)
+
+
+def test_the_payloads_length_leaves_the_headers_out() -> None:
+    assert received(udp("10.0.0.1", "10.0.0.2", (1, 2), b"hostname")).payload_bytes == 8
