@@ -34,7 +34,7 @@ class Row:
 def rows(leg: Leg) -> tuple[Row, ...]:
     """Return a packet's places; a bridge and its port, or a tunnel and its carrier, are one row.
 
-    Of a packet that went in circles the first places, and the last: the numbers tell how many others.
+    Of a packet that went in circles the first places and the last; the numbers tell of the rest.
     """
     groups: list[list[Hop]] = []
     for hop in leg.hops:
