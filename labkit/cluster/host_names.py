@@ -7,10 +7,11 @@ Source: hosts(5); kubernetes/dns docs/specification.md 1.1.0, sections 2.3 and 2
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ipaddress import IPv4Address
 from typing import Final
 
 from labkit.cluster.lookup import LOCALHOST
-from labkit.cluster.model import DEFAULT_NAMESPACE, Cluster, Service
+from labkit.cluster.model import DEFAULT_NAMESPACE, Cluster, Pod, Service
 
 DOMAIN: Final = "cluster.local"
 
@@ -33,6 +34,16 @@ def hosts_file(cluster: Cluster, machine: str) -> str:
             taken.update(new)
             lines += [f"{address} {' '.join(new)}" for address in addresses]
     return "".join(f"{line}\n" for line in lines)
+
+
+def known_by(cluster: Cluster, name: str) -> Service | Pod | IPv4Address | None:
+    """Return what a name of those stands for that are no node's or client's; None for nothing."""
+    if name == "localhost":
+        return LOCALHOST
+    for service in cluster.services:
+        if name in _names(service.key.name, service.key.namespace):
+            return service
+    return next((pod for pod in cluster.pods if name == _pod_name(pod)), None)
 
 
 def _loopback(machine: str) -> Iterator[tuple[list[str], list[str]]]:
@@ -75,8 +86,9 @@ def _names(name: str, namespace: str) -> list[str]:
 
 def _pods(cluster: Cluster) -> Iterator[tuple[list[str], list[str]]]:
     for pod in cluster.pods:
-        namespace, name = pod.key
-        yield (
-            [str(pod.address)],
-            [name if namespace == DEFAULT_NAMESPACE else f"{name}.{namespace}"],
-        )
+        yield [str(pod.address)], [_pod_name(pod)]
+
+
+def _pod_name(pod: Pod) -> str:
+    namespace, name = pod.key
+    return name if namespace == DEFAULT_NAMESPACE else f"{name}.{namespace}"

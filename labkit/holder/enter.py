@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Final, NoReturn
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of the protocol: another number for every change of a message."""
 NAMESPACES: Final = 3
 BUFFER_BYTES: Final = 1 << 16

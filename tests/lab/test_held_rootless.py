@@ -23,7 +23,7 @@ ASK = """
 import socket, sys
 connection = socket.socket(socket.AF_UNIX)
 connection.connect(sys.argv[1])
-connection.sendall(b'{"do": "describe", "version": 1}\\n')
+connection.sendall(b'{"do": "describe", "version": 2}\\n')
 print(connection.recv(4096).decode())
 """
 
