@@ -76,6 +76,14 @@ VERBS: Final = {
             command=True,
         ),
         Verb(
+            name="trace",
+            takes="FROM TO",
+            says="the path of a flow's packets, hop by hop",
+            words=FLOW,
+            options=("--packets", "--pcap", ATTEMPTS, "--protocol", "--output"),
+            command=True,
+        ),
+        Verb(
             name="rules",
             takes="[NODE…]",
             says="the rules that are installed on nodes",

@@ -37,7 +37,7 @@ def test_the_targets_of_a_command(command: str, found: list[str]) -> None:
 
 def test_what_an_exit_status_says_of_the_flow() -> None:
     # curl(1), EXIT CODES: 22 is an HTTP error, 28 a time-out, 6 a name that is not known.
-    assert outcomes(0) == outcomes(22) == {Outcome.CONNECTED}
-    assert outcomes(28) == {Outcome.TIMED_OUT}
+    assert outcomes(0) == outcomes(22) == frozenset({Outcome.CONNECTED})
+    assert outcomes(28) == frozenset({Outcome.TIMED_OUT})
     assert Outcome.REFUSED in (outcomes(7) or ())
     assert outcomes(6) is None
