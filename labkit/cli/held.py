@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from labkit.cli.options import LabOptions, Output, Paper, terminal, write
-from labkit.errors import LabError, UsageError
+from labkit.errors import UsageError
 
 if TYPE_CHECKING:
     from labkit.holder.protocol import Report, Request, Texts
@@ -21,15 +21,10 @@ def texts_of(lab: str, request: Request) -> Texts:
     Raises:
         LabkitError: there is no such lab, or it cannot do what is asked.
     """
-    from labkit.holder.client import ask
+    from labkit.holder.client import ask_for
     from labkit.holder.protocol import Texts
-    from labkit.holder.state import open_folder
 
-    with open_folder() as folder:
-        answer = ask(folder, lab, request)
-    if not isinstance(answer, Texts):
-        raise LabError(f"lab {lab} answered something else; end it with labkit down {lab}")
-    return answer
+    return ask_for(lab, request, Texts)
 
 
 def tell(lab: str, request: Request) -> None:
@@ -61,6 +56,25 @@ def write_reports(outputs: tuple[Output, ...], texts: Sequence[str]) -> None:
         write((output,), lambda _format, _paper, text=text: text)  # type: ignore[misc]
 
 
+def is_lab(path: Path) -> bool:
+    """Whether an argument that can be a file is the name of a lab that stays, see `labs_among`."""
+    return bool(labs_among([path]))
+
+
+def refuse_options(lab: str, given: Mapping[str, object]) -> None:
+    """Refuse options that say how a lab is built: this one is.
+
+    Args:
+        lab: its name.
+        given: the options' values by their names; what is false was not given.
+
+    Raises:
+        UsageError: there is one.
+    """
+    if wrong := [name for name, value in given.items() if value]:
+        raise UsageError(f"{wrong[0]} is for building, and lab {lab} is up; give its file instead")
+
+
 def labs_among(paths: Sequence[Path]) -> list[str]:
     """The labs that arguments name: those without a suffix or a folder that are a lab's name.
 
@@ -84,7 +98,7 @@ def labs_among(paths: Sequence[Path]) -> list[str]:
 
 
 def refuse_what_builds(lab: str, options: LabOptions) -> None:
-    """Refuse options that say how a lab is built: this one is.
+    """Refuse options of `LabOptions` that say how a lab is built: this one is.
 
     Raises:
         UsageError: there is one.
@@ -99,5 +113,4 @@ def refuse_what_builds(lab: str, options: LabOptions) -> None:
         "--only-services": options.only_services,
         "--rootless": options.rootless,
     }
-    if wrong := [name for name, value in given.items() if value]:
-        raise UsageError(f"{wrong[0]} is for building, and lab {lab} is up; give its file instead")
+    refuse_options(lab, given)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from labkit.errors import LabError, UsageError
+from labkit.errors import UsageError
 
 
 @click.command()
@@ -20,16 +20,14 @@ def command(name: str, pod: str | None) -> None:
     labkit logs nodeport-cluster
     labkit logs nodeport-cluster web-1
     """  # noqa: D301
-    from labkit.holder.client import ask, describe
+    from labkit.holder.client import ask_for, describe
     from labkit.holder.protocol import Logs, Printed
     from labkit.holder.state import open_folder
     from labkit.manifest.problems import nearest
 
+    answer = ask_for(name, Logs(), Printed)
     with open_folder() as folder:
-        answer = ask(folder, name, Logs())
         pods = describe(folder, name).pods
-    if not isinstance(answer, Printed):
-        raise LabError(f"lab {name} answered something else; end it with labkit down {name}")
     found = {
         where: text
         for where, text in answer.logs.items()

@@ -159,6 +159,13 @@ attempts_option = click.option(
     type=click.IntRange(min=1, max=10_000),
     help="Attempts per flow, instead of as many as it takes to see every endpoint.",
 )
+protocol_option = click.option(
+    "--protocol",
+    type=click.Choice(["TCP", "UDP", "SCTP"], case_sensitive=False),
+    default="TCP",
+    show_default=True,
+    help="What the source speaks.",
+)
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress.")
 verbose_option = click.option(
     "-v",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from labkit.cli.held import is_lab, refuse_options, texts_of
 from labkit.cli.options import (
     dataplane_option,
     dataplanes,
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", metavar="FILE|NAME", type=click.Path(path_type=Path))
 @click.option("--node", "nodes", multiple=True, help="Only this node; may be given more than once.")
 @rootless_option
 @kernel_option
@@ -42,6 +43,8 @@ def command(
 ) -> None:
     """Print the rules of each node, as iptables-save prints them. No root needed.
 
+    NAME is a lab that stays: what is installed there now.
+
     A real kube-proxy makes its rules itself: under the data plane kube-proxy the lab is built, and
     its rules are read back.
 
@@ -49,6 +52,16 @@ def command(
     labkit rules scenarios/nodeport-local.yaml --node node1
     labkit rules scenarios/nodeport-local.yaml --dataplane kube-proxy
     """  # noqa: D301
+    if is_lab(file):
+        given = {
+            "--dataplane": dataplane,
+            "--kube-proxy": kube_proxy,
+            "--proxy-mode": proxy_mode,
+            "--kernel": kernel != "auto",
+            "--rootless": rootless,
+        }
+        _of_held(str(file), nodes, given)
+        return
     from labkit.lab.runs import Request
     from labkit.manifest.load import load
 
@@ -63,8 +76,25 @@ def command(
             _on_a_kernel_for(asked, kernel)
         with _read_back(asked) if real else _rendered(asked) as text_of:
             for node in nodes or _nodes(asked):
-                text = text_of(node).rstrip("\n")
-                click.echo(f"# {node}: {asked.plane}, {scenario.lab.metadata.name}\n{text}")
+                _tell(node, asked.plane, scenario.lab.metadata.name, text_of(node))
+
+
+def _of_held(lab: str, nodes: tuple[str, ...], builds: Mapping[str, object]) -> None:
+    """Print what is installed in a lab that stays."""
+    from labkit.holder.client import describe
+    from labkit.holder.protocol import Rules
+    from labkit.holder.state import open_folder
+
+    refuse_options(lab, builds)
+    with open_folder() as folder:
+        there = describe(folder, lab)
+    shown = nodes or tuple(there.nodes)
+    for node, text in zip(shown, texts_of(lab, Rules(nodes=shown)).texts, strict=True):
+        _tell(node, there.dataplane, lab, text)
+
+
+def _tell(node: str, plane: str, lab: str, text: str) -> None:
+    click.echo(f"# {node}: {plane}, {lab}\n{text.rstrip(chr(10))}")
 
 
 def _nodes(asked: Request) -> tuple[str, ...]:

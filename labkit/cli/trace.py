@@ -17,6 +17,7 @@ from labkit.cli.options import (
     dataplanes,
     lab_options_with,
     output_option_for,
+    protocol_option,
     write,
 )
 from labkit.cli.progress import progress
@@ -34,13 +35,7 @@ CAPTURE: Final = "pcapng"
 @click.argument("scenario", metavar="FILE|NAME", type=click.Path(path_type=Path))
 @click.argument("source", metavar="FROM")
 @click.argument("to", metavar="TO")
-@click.option(
-    "--protocol",
-    type=click.Choice(["TCP", "UDP", "SCTP"], case_sensitive=False),
-    default="TCP",
-    show_default=True,
-    help="What the source speaks.",
-)
+@protocol_option
 @click.option(
     "--packets",
     type=click.IntRange(min=1),

@@ -134,5 +134,6 @@ def _words(lab: Description) -> str:
         f"{lab.name} is up: {lab.dataplane}, {counts}\n"
         f"  labkit exec {lab.name} {host} -- ip route\n"
         f"  labkit matrix {lab.name}\n"
+        f"  labkit shell {lab.name}\n"
         f"  labkit down {lab.name}"
     )

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import select
 import signal
-from typing import Final
+from typing import Final, TypeVar
 
 from labkit.errors import LabError
 from labkit.holder.enter import no_answer
 from labkit.holder.protocol import (
+    Answer,
     Answered,
     Describe,
     Description,
@@ -20,7 +21,9 @@ from labkit.holder.protocol import (
     line_of,
     read_line,
 )
-from labkit.holder.state import Folder, no_lab
+from labkit.holder.state import Folder, no_lab, open_folder
+
+A = TypeVar("A", bound=Answer)
 
 GREETING_S: Final = 5.0
 """How long a holder may take to say what it holds."""
@@ -52,6 +55,19 @@ def ask(folder: Folder, lab: str, request: Request, *, within_s: float | None = 
     answer = answer_from(line)
     if isinstance(answer, Failure):
         raise error_of(answer)
+    return answer
+
+
+def ask_for(lab: str, request: Request, kind: type[A]) -> A:
+    """Return the answer of a lab's holder, which is to be of one kind.
+
+    Raises:
+        LabkitError: what was asked for cannot be, or there is no such answer.
+    """
+    with open_folder() as folder:
+        answer = ask(folder, lab, request)
+    if not isinstance(answer, kind):
+        raise LabError(f"lab {lab} answered something else; end it with labkit down {lab}")
     return answer
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Final, NoReturn
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of the protocol: another number for every change of a message."""
 NAMESPACES: Final = 3
 BUFFER_BYTES: Final = 1 << 16
@@ -33,10 +33,11 @@ DEADLINE_S: Final = 30.0
 """How long the holder may take: it may be making the host's mount namespace."""
 
 
-def run_in(lab: str, host: str, argv: Sequence[str]) -> NoReturn:
+def run_in(lab: str, host: str, argv: Sequence[str], *, group: bool = False) -> NoReturn:
     """Replace this process by a program in a host of a lab.
 
-    When the lab ends, however it ends, the program gets SIGHUP, as if its terminal were gone.
+    When the lab ends, however it ends, the program gets SIGHUP, as if its terminal were gone; with
+    ``group``, all of this process' group gets it.
 
     Raises:
         UsageError: there is no such lab, host or program.
@@ -49,7 +50,7 @@ def run_in(lab: str, host: str, argv: Sequence[str]) -> NoReturn:
     join(net=net, mounts=mounts, user=user)
     for each in descriptors:  # socket.recv_fds of Python 3.11 takes no MSG_CMSG_CLOEXEC
         os.close(each)
-    _hang_up_with(connection, lab)
+    _hang_up_with(connection, lab, -os.getpgrp() if group else os.getpid())
     become(argv)
 
 
@@ -93,11 +94,11 @@ def no_answer(lab: str, error: OSError | None = None) -> LabError:
     return LabError(f"lab {lab} does not answer{why}; end it with labkit down {lab}")
 
 
-def _hang_up_with(connection: socket.socket, lab: str) -> None:
-    """Have the kernel send this process, and what it becomes, SIGHUP when the holder ends."""
+def _hang_up_with(connection: socket.socket, lab: str, owner: int) -> None:
+    """Have the kernel send a process, or a group if negative, SIGHUP when the holder ends."""
     connection.settimeout(0)
     descriptor = connection.fileno()
-    fcntl.fcntl(descriptor, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(descriptor, fcntl.F_SETOWN, owner)
     fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGHUP)
     flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
     fcntl.fcntl(descriptor, fcntl.F_SETFL, flags | os.O_ASYNC)

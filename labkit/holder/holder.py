@@ -7,8 +7,9 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final, TypedDict
 
+from labkit.errors import UsageError
 from labkit.holder.protocol import (
     Answered,
     Apply,
@@ -19,28 +20,52 @@ from labkit.holder.protocol import (
     Description,
     Enter,
     Entered,
+    Explain,
+    Inventory,
     Logs,
+    Manifests,
     Matrix,
+    Named,
+    Names,
+    Objects,
     Printed,
+    Probe,
+    Probed,
     Report,
+    Rules,
     Texts,
     Trace,
 )
+from labkit.lab import targets
 from labkit.lab.lab import Lab
 from labkit.lab.runs import Request, exit_status, judged
-from labkit.manifest.kinds import Scenario
+from labkit.manifest.kinds import Scenario, Workload
 from labkit.manifest.load import with_text
 from labkit.manifest.loaded import Loaded
 from labkit.manifest.problems import Finding, raise_if_any
-from labkit.manifest.scope import key_of
+from labkit.manifest.scope import Key, key_of
+from labkit.manifest.tree import plain
+from labkit.probe.expected import explain
 from labkit.probe.table import FlowTable
 from labkit.probe.verdict import ScenarioResult
-from labkit.report import render_results, render_tables
+from labkit.report import (
+    render_explanations,
+    render_inventory,
+    render_results,
+    render_tables,
+)
 from labkit.report.paths import render_paths
 from labkit.report.pcapng import pcapng
 
 HOSTS: Final = ("Lab", "Node")
 """Kinds that say which hosts there are: that stays as it is while a lab runs."""
+
+
+class Showing(TypedDict):
+    """What the reader of a report can show."""
+
+    color: bool
+    unicode: bool
 
 
 class Holder:
@@ -71,21 +96,47 @@ class Holder:
                 return Entered(), self._namespaces(host)
             case Describe():
                 return self.description(), ()
+            case Names():
+                return self._names(), ()
             case Logs():
                 return Printed(logs=dict(self._lab.logs())), ()
+            case Explain() | Rules() | Inventory() | Manifests():
+                return self._told(asked), ()
         with self._turn:
             return self._in_turn(asked), ()
 
-    def _in_turn(self, asked: Apply | Delete | Matrix | Check | Trace) -> Answered:
+    def _told(self, asked: Explain | Rules | Inventory | Manifests) -> Answered:
+        """Say what is known without a packet."""
+        cluster = self._lab.cluster
+        match asked:
+            case Explain(source=source, to=to, protocol=protocol, report=report):
+                found = explain(cluster, targets.parse(cluster, source, to, protocol))
+                shown = render_explanations([found], report.format, **_showing(report))
+                return Texts(texts=[shown])
+            case Inventory(what=what, report=report):
+                return Texts(texts=[render_inventory(cluster, what, **_showing(report))])
+            case Rules(nodes=nodes):
+                asked_for = nodes or list(cluster.node_by_name)
+                return Texts(texts=[self._lab.rules(each) for each in asked_for])
+            case Manifests():
+                return Objects(objects=[_manifest(each) for each in self._lab.scenario.objects])
+
+    def _in_turn(self, asked: Apply | Delete | Matrix | Check | Probe | Trace) -> Answered:
         match asked:
             case Apply(file=file, content=content):
                 return Texts(texts=self._apply(file, content))
             case Delete(kind=kind, name=name):
+                _refuse_replica(self._lab.scenario, kind, name)
                 self._lab.remove(kind, name)
                 return Texts(texts=[f"{kind}/{name} deleted"])
             case Matrix(sources=sources, attempts=attempts, reports=reports):
                 table = self._lab.matrix(sources, attempts=attempts)
                 return Texts(texts=[_table_text(table, each) for each in reports])
+            case Probe(source=source, to=to, protocol=protocol, attempts=attempts):
+                cluster = self._lab.cluster
+                named = targets.by_name(cluster, targets.target_in(cluster, to))
+                row = self._lab.row(source, to, protocol=protocol, attempts=attempts)
+                return Probed(row=row, to=named)
             case Check(attempts=attempts, reports=reports):
                 return self._checked(attempts, reports)
             case Trace():
@@ -109,6 +160,17 @@ class Holder:
             pods=list(cluster.pod_by_name),
             services=[service.key.shown for service in cluster.services],
             age_s=time.monotonic() - self._since,
+        )
+
+    def _names(self) -> Named:
+        cluster = self._lab.cluster
+        objects = self._lab.scenario.objects
+        return Named(
+            nodes=list(cluster.node_by_name),
+            clients=list(cluster.client_by_name),
+            pods=list(cluster.pod_by_name),
+            targets=list(targets.worth_probing(cluster)),
+            objects=[_shown(each).lower() for each in objects if each.kind not in HOSTS],
         )
 
     def _apply(self, file: str, content: bytes) -> Sequence[str]:
@@ -159,6 +221,34 @@ def _refuse_other_hosts(before: Scenario, new: Sequence[Loaded], name: str) -> N
     )
 
 
+def _refuse_replica(scenario: Scenario, kind: str, name: str) -> None:
+    """Refuse to take a workload's pod away: a cluster would make it again.
+
+    Raises:
+        UsageError: it is one, with what to do instead.
+    """
+    for each in scenario.objects:
+        workload = each.value
+        if kind != "Pod" or not isinstance(workload, Workload):
+            continue
+        key = key_of(each)
+        owned = range(1, workload.spec.replicas + 1)
+        if name in {Key(key.namespace, workload.replica_name(number)).shown for number in owned}:
+            raise UsageError(
+                f"pod {name} is a replica of {_shown(each)}, which would make it again; apply that"
+                f" with fewer replicas, or delete {_shown(each)}"
+            )
+
+
+def _manifest(loaded: Loaded) -> Mapping[str, Any]:
+    found = plain(loaded.root)
+    return found if isinstance(found, dict) else {}
+
+
+def _showing(report: Report) -> Showing:
+    return {"color": report.color, "unicode": report.unicode}
+
+
 def _became(loaded: Loaded, before: Mapping[str, object]) -> str:
     """What has become of an applied object, in the words of kubectl apply."""
     if (name := _shown(loaded)) not in before:
@@ -172,8 +262,8 @@ def _shown(loaded: Loaded) -> str:
 
 
 def _table_text(table: FlowTable, report: Report) -> str:
-    return render_tables([table], report.format, color=report.color, unicode=report.unicode)
+    return render_tables([table], report.format, **_showing(report))
 
 
 def _results_text(results: Sequence[ScenarioResult], report: Report) -> str:
-    return render_results(results, report.format, color=report.color, unicode=report.unicode)
+    return render_results(results, report.format, **_showing(report))

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from socket import socket
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
+from labkit.cluster.model import Protocol
 from labkit.errors import LabError, LabkitError, ManifestError, MissingFeature, UsageError
 from labkit.holder.enter import VERSION
+from labkit.manifest.kinds import Target
 from labkit.manifest.problems import Problem
+from labkit.probe.table import FlowRow
 
 LONGEST: Final = 128 << 20
 """Bytes of a line: more than the largest manifest in base64."""
@@ -31,6 +34,10 @@ class Request(
 
 class Describe(Request, frozen=True, kw_only=True, tag="describe"):
     """What lab it is."""
+
+
+class Names(Request, frozen=True, kw_only=True, tag="names"):
+    """What a shell or a prompt can complete."""
 
 
 class Enter(Request, frozen=True, kw_only=True, tag="enter"):
@@ -93,6 +100,42 @@ class Trace(Request, frozen=True, kw_only=True, tag="trace"):
     """Whether the packets are wanted too, as pcapng."""
 
 
+class Probe(Request, frozen=True, kw_only=True, tag="probe"):
+    """Probe one flow."""
+
+    source: str
+    to: str
+    """As `labkit.lab.targets.parse` takes it."""
+    protocol: Protocol
+    attempts: int | None
+
+
+class Explain(Request, frozen=True, kw_only=True, tag="explain"):
+    """Say what the specification says of one flow."""
+
+    source: str
+    to: str
+    protocol: Protocol
+    report: Report
+
+
+class Rules(Request, frozen=True, kw_only=True, tag="rules"):
+    """The rules of nodes, one text for each; no names for all nodes."""
+
+    nodes: Sequence[str]
+
+
+class Inventory(Request, frozen=True, kw_only=True, tag="inventory"):
+    """What there is, as a table for people."""
+
+    what: str
+    report: Report
+
+
+class Manifests(Request, frozen=True, kw_only=True, tag="manifests"):
+    """The objects that the lab is made of now."""
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True, tag_field="answer"):
     """What a holder says."""
 
@@ -111,6 +154,23 @@ class Description(Answer, frozen=True, kw_only=True, tag="description"):
     pods: Sequence[str]
     services: Sequence[str]
     age_s: float
+
+
+class Named(Answer, frozen=True, kw_only=True, tag="named"):
+    """Every name that can be given to a command about the lab."""
+
+    nodes: Sequence[str]
+    clients: Sequence[str]
+    pods: Sequence[str]
+    targets: Sequence[str]
+    """What can be probed: Services, nodes with NodePorts, pods."""
+    objects: Sequence[str]
+    """``KIND/NAME`` of what can be deleted."""
+
+    @property
+    def hosts(self) -> Sequence[str]:
+        """Clients, nodes and pods."""
+        return (*self.clients, *self.nodes, *self.pods)
 
 
 class Entered(Answer, frozen=True, kw_only=True, tag="entered"):
@@ -132,6 +192,20 @@ class Printed(Answer, frozen=True, kw_only=True, tag="printed"):
     logs: Mapping[str, str]
 
 
+class Probed(Answer, frozen=True, kw_only=True, tag="probed"):
+    """What was seen of one flow, and what the specification says of it."""
+
+    row: FlowRow
+    to: Target
+    """Where it went, by names that a lab built again has, too."""
+
+
+class Objects(Answer, frozen=True, kw_only=True, tag="objects"):
+    """Manifests as they were written."""
+
+    objects: Sequence[Mapping[str, Any]]
+
+
 class Failure(Answer, frozen=True, kw_only=True, tag="failure"):
     """One of labkit's errors, with what it carries."""
 
@@ -142,8 +216,23 @@ class Failure(Answer, frozen=True, kw_only=True, tag="failure"):
     """What a kernel lacks: the feature, what was found, the remedy."""
 
 
-Asked: TypeAlias = Describe | Enter | Logs | Apply | Delete | Matrix | Check | Trace
-Answered: TypeAlias = Description | Entered | Texts | Printed | Failure
+Asked: TypeAlias = (
+    Describe
+    | Names
+    | Enter
+    | Logs
+    | Apply
+    | Delete
+    | Matrix
+    | Check
+    | Probe
+    | Explain
+    | Rules
+    | Inventory
+    | Manifests
+    | Trace
+)
+Answered: TypeAlias = Description | Named | Entered | Texts | Printed | Probed | Objects | Failure
 
 
 class _Versioned(msgspec.Struct, frozen=True):

@@ -23,6 +23,7 @@ from typing import IO, Final, Self, TypeVar
 
 from labkit.errors import CommandError, KernelError, LabError, MissingFeature
 from labkit.kernel import process
+from labkit.kernel.hosts_file import HostsFile
 from labkit.kernel.sysctls import write_sysctls
 
 T = TypeVar("T")
@@ -32,6 +33,7 @@ CLONE_NEWNS: Final = 0x20000
 CLONE_NEWNET: Final = 0x40000000
 MS_REC: Final = 0x4000
 MS_PRIVATE: Final = 0x40000
+MNT_DETACH: Final = 0x2
 OWN_NET: Final = "/proc/thread-self/ns/net"
 OWN_MOUNT: Final = "/proc/thread-self/ns/mnt"
 """thread-self: the process' own links show the main thread's namespaces."""
@@ -47,6 +49,7 @@ class Edge:
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._namespaces: set[Namespace] = set()
+        self._hosts_file = HostsFile()
         self._closed = False
         self._home = -1
         self._home_mount = -1
@@ -75,6 +78,7 @@ class Edge:
         self._closed = True
         self._work.put(None)
         self._thread.join()
+        self._hosts_file.close()
         for descriptor in (self._home, self._home_mount):
             if descriptor >= 0:
                 os.close(descriptor)
@@ -135,11 +139,15 @@ class Edge:
 
         return self.run(act)
 
+    def name_hosts(self, text: str) -> None:
+        """Have every host's programs find ``text`` in /etc/hosts, those that run already, too."""
+        self.run(lambda: self._hosts_file.write(text))
+
     def mount_namespace(self, net: int) -> int:
         """Make a mount namespace for a network namespace and return its file descriptor.
 
-        It has a tmpfs of its own on /run, so that /run/xtables.lock is the host's alone, and shows
-        the network namespace's devices in /sys.
+        It has a tmpfs of its own on /run, so that /run/xtables.lock is the host's alone, shows the
+        network namespace's devices in /sys, and the lab's names in /etc/hosts.
         """
         return self.run(lambda: self._make_mounts(net))
 
@@ -189,6 +197,7 @@ class Edge:
             # mount namespace needs; other threads keep theirs.
             self._unshare(CLONE_FS | CLONE_NEWNS, "make a mount namespace")
             self._mount("none", "/", None, MS_REC | MS_PRIVATE)
+            self._hosts_file.mount(self._mount, self._unmount)
             self._home_mount = os.open(OWN_MOUNT, os.O_RDONLY | os.O_CLOEXEC)
         try:
             self._unshare(CLONE_NEWNS, "make a mount namespace")
@@ -220,6 +229,11 @@ class Edge:
         if self._libc.setns(descriptor, kind):
             error = ctypes.get_errno()
             raise KernelError("enter a namespace", errno=error, message=os.strerror(error))
+
+    def _unmount(self, target: str) -> None:
+        if self._libc.umount2(target.encode(), MNT_DETACH):
+            error = ctypes.get_errno()
+            raise KernelError(f"unmount {target}", errno=error, message=os.strerror(error))
 
     def _mount(self, source: str, target: str, kind: str | None, flags: int) -> None:
         encoded = kind.encode() if kind else None

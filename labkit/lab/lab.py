@@ -27,10 +27,10 @@ from labkit.lab.targets import Target
 from labkit.lab.tracing import Traced, trace
 from labkit.manifest.kinds import LocatedCheck, Scenario
 from labkit.manifest.load import with_objects, without_object
-from labkit.probe.expected import judged
+from labkit.probe.expected import judged, judged_row
 from labkit.probe.flow import Flow, Observation, Outcome
 from labkit.probe.plan import flows
-from labkit.probe.table import FlowTable
+from labkit.probe.table import FlowRow, FlowTable, flow_row
 from labkit.probe.verdict import CheckResult
 
 
@@ -216,6 +216,22 @@ class Lab:
         flow = self._flow(source, to, Protocol(protocol))
         (observation,) = self._live.observe([flow], attempts=attempts)
         return _seen(observation)
+
+    def row(
+        self,
+        source: str,
+        to: Target | str | Mapping[str, object],
+        *,
+        protocol: str = "TCP",
+        attempts: int | None = None,
+    ) -> FlowRow:
+        """Probe one flow and return its row of a flow table: beside what the specification says.
+
+        The arguments and errors are those of `probe`.
+        """
+        flow = self._flow(source, to, Protocol(protocol))
+        (observation,) = self._live.observe([flow], attempts=attempts)
+        return judged_row(self._cluster, flow_row(observation), enough=attempts is None)
 
     def matrix(
         self, sources: Sequence[str] | None = None, *, attempts: int | None = None

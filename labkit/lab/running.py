@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
 
+from labkit.cluster.host_names import hosts_file
 from labkit.cluster.model import Cluster, Node, Pod
 from labkit.dataplane import data_plane
 from labkit.dataplane.base import DataPlane
@@ -16,6 +17,7 @@ from labkit.dataplane.dump.parse import NodeDump
 from labkit.dataplane.iptables.apply import Backend
 from labkit.errors import LabError
 from labkit.kernel.features import require
+from labkit.kernel.hosts_file import machine_hosts
 from labkit.kernel.netns import Edge, Namespace
 from labkit.kernel.world import World
 from labkit.lab.dumps import rules_source
@@ -61,6 +63,7 @@ class Running:
         self._programs: dict[str, list[Program]] = {}
         with ExitStack() as stack:
             self._edge = stack.enter_context(Edge())
+            self._edge.name_hosts(hosts_file(cluster, machine_hosts()))
             self._loop = stack.enter_context(LoopThread(f"labkit {cluster.name}"))
             self._world = stack.enter_context(World(self._edge, cluster))
             self._responders = Responders()
@@ -142,6 +145,7 @@ class Running:
             if not _same_place(pod, wanted.get(name)):
                 self._stop(pod)
         self.cluster = cluster
+        self._edge.name_hosts(hosts_file(cluster, machine_hosts()))
         self._start([pod for pod in cluster.pods if pod.name not in self._pods])
         self._installation.install(cluster)
         self._installation.clean_up(cluster)

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from labkit.cluster.host_names import known_by
 from labkit.cluster.lookup import host_names, own_node, unknown
 from labkit.cluster.model import (
     Cluster,
@@ -89,22 +90,76 @@ def parse(cluster: Cluster, source: str, text: str, protocol: Protocol) -> Flow:
     """Return the flow that ``NAME:PORT`` or ``ADDRESS:PORT`` means.
 
     NAME is a node, a Service or a pod, looked for in that order; ``:PORT`` may be left out where
-    there is only one.
+    there is only one. Names of a cluster's DNS, as ``web.default.svc``, are names, too.
+    """
+    return resolve(cluster, source, target_in(cluster, text), protocol)
+
+
+def target_in(cluster: Cluster, text: str) -> kinds.Target:
+    """Return the Check's ``to`` that ``NAME:PORT`` or ``ADDRESS:PORT`` means, see `parse`.
+
+    Raises:
+        UsageError: nothing has the name.
     """
     name, colon, port_text = text.rpartition(":")
     if not colon:
         name, port_text = text, ""
     port: int | str | None = _port(port_text) if port_text.isdecimal() else port_text or None
     if _is_address(name):
-        return resolve(cluster, source, kinds.Target(address=name, port=port), protocol)
+        return kinds.Target(address=name, port=port)
     if name in cluster.node_by_name:
-        return resolve(cluster, source, kinds.Target(node=name, port=port), protocol)
+        return kinds.Target(node=name, port=port)
     if _service_key(name) in cluster.service_by_key:
-        return resolve(cluster, source, kinds.Target(service=name, port=port), protocol)
+        return kinds.Target(service=name, port=port)
     if name in cluster.pod_by_name:
-        return resolve(cluster, source, kinds.Target(pod=name, port=port), protocol)
+        return kinds.Target(pod=name, port=port)
+    return _target_known_by(cluster, name, port)
+
+
+def _target_known_by(cluster: Cluster, name: str, port: int | str | None) -> kinds.Target:
+    match known_by(cluster, name):
+        case Service(key=key):
+            return kinds.Target(service=key.shown, port=port)
+        case Pod(name=pod):
+            return kinds.Target(pod=pod, port=port)
+        case IPv4Address() as address:
+            return kinds.Target(address=str(address), port=port)
     services = [key.shown for key in cluster.service_by_key]
     raise unknown("target", name, [*cluster.node_by_name, *services, *cluster.pod_by_name])
+
+
+def worth_probing(cluster: Cluster) -> Iterator[str]:
+    """Every target that has a name of its own, as `parse` takes it: Services, NodePorts, pods."""
+    for service in cluster.services:
+        for port in service.ports if service.cluster_ip else ():
+            yield f"{service.key.shown}:{port.name or port.port}"
+    for node in cluster.nodes:
+        for _service, port in cluster.service_ports():
+            if port.node_port:
+                yield f"{node.name}:{port.node_port}"
+    for pod in cluster.pods:
+        for container in pod.containers:
+            yield from (f"{pod.name}:{port.port}" for port in container.ports)
+
+
+def by_name(cluster: Cluster, to: kinds.Target) -> kinds.Target:
+    """Return ``to`` with the name of what has its address, where that is allocated.
+
+    A lab that is built again can give a pod or Service another address, and never another name.
+    """
+    if to.address is None or not _is_address(to.address):
+        return to
+    address = IPv4Address(to.address)
+    for pod in cluster.pods:
+        if pod.address == address and not pod.host_network:
+            return kinds.Target(pod=pod.name, port=to.port)
+    for node in cluster.nodes:
+        if node.address == address:
+            return kinds.Target(node=node.name, port=to.port)
+    for service, port in cluster.service_ports():
+        if (service.cluster_ip, port.port) == (address, to.port):
+            return kinds.Target(service=service.key.shown, port=port.name or port.port)
+    return to
 
 
 def flow_to(

@@ -43,6 +43,16 @@ def child(node: Node, part: str | int) -> Node | None:
     return None
 
 
+def plain(node: Node) -> object:
+    """The value of a node as Python objects, without places."""
+    value = node.value
+    if isinstance(value, dict):
+        return {key: plain(entry.node) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [plain(each) for each in value]
+    return value
+
+
 def find(node: Node, path: Sequence[str | int]) -> Node | None:
     """The node at ``path``, or None."""
     for part in path:

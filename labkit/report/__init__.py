@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Literal
 
+from labkit.cluster.model import Cluster
 from labkit.errors import UsageError
+from labkit.manifest.kinds import Target
 from labkit.probe.compare import Comparison
 from labkit.probe.conformance import Conformance
 from labkit.probe.expected import Explanation
 from labkit.probe.findings import Findings
-from labkit.probe.table import FlowTable
+from labkit.probe.table import FlowRow, FlowTable
 from labkit.probe.verdict import CheckResult, ScenarioResult
 
 Format = Literal["table", "markdown", "json", "junit", "html"]
@@ -131,6 +133,27 @@ def render_explanations(
             return explanations_json(found)
         case _:
             raise _no_format(fmt, ("table", "json"))
+
+
+def render_flow(row: FlowRow, to: Target, *, color: bool = False, unicode: bool = True) -> str:
+    """Return the verdict on one flow, for people; the arguments are those of `render_results`."""
+    from labkit.report.one_flow import flow_text
+    from labkit.report.table import Paper
+
+    return flow_text(row, to, Paper(color=color, unicode=unicode))
+
+
+def render_inventory(
+    cluster: Cluster, what: str, *, color: bool = False, unicode: bool = True
+) -> str:
+    """Return a table of what there is of something, one of `labkit.report.inventory.TABLES`.
+
+    The other arguments and the errors are those of `render_results`.
+    """
+    from labkit.report.inventory import inventory_text
+    from labkit.report.table import Paper
+
+    return inventory_text(cluster, what, Paper(color=color, unicode=unicode))
 
 
 def render_findings(

@@ -43,11 +43,11 @@ def test_a_lab_stays_until_it_is_told_to_go(labs: Labs) -> None:
 def test_the_commands_that_up_names_work(labs: Labs) -> None:
     _, *shown = labs.ok("up", CLUSTER).splitlines()
 
-    assert len(shown) == 3
+    assert len(shown) == 4
     for line in shown:
         program, *words = line.split()
         assert program == "labkit"
-        assert labs.ok(*words)
+        assert labs.ok(*words, stdin="pods")
 
 
 def test_ps_lists_labs_and_whose_process_it_is(labs: Labs) -> None:
@@ -262,18 +262,16 @@ def test_another_version_is_refused_with_what_to_do(labs: Labs) -> None:
     assert "labkit down" in answer["text"]
 
 
-def test_shell_starts_the_users_own_in_the_first_client_or_where_it_is_told(
-    labs: Labs, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_shell_starts_the_users_own_in_a_host(labs: Labs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHELL", "/bin/sh")
     labs.ok("up", CLUSTER)
 
-    first = labs.run("shell", NAME, stdin="ip -brief address show eth0\nexit 3\n")
-    second = labs.run("shell", NAME, "node2", stdin="ip -brief address show eth0\n")
+    client = labs.run("shell", NAME, "client", stdin="ip -brief address show eth0\nexit 3\n")
+    node = labs.run("shell", NAME, "node2", stdin="ip -brief address show eth0\n")
 
-    assert (first.returncode, second.returncode) == (3, 0)
-    assert "192.168.0.100/24" in first.stdout
-    assert "192.168.0.2/24" in second.stdout
+    assert (client.returncode, node.returncode) == (3, 0)
+    assert "192.168.0.100/24" in client.stdout
+    assert "192.168.0.2/24" in node.stdout
 
 
 def test_a_lab_that_is_still_being_built_is_told_and_can_be_ended(

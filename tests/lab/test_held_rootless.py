@@ -23,7 +23,7 @@ ASK = """
 import socket, sys
 connection = socket.socket(socket.AF_UNIX)
 connection.connect(sys.argv[1])
-connection.sendall(b'{"do": "describe", "version": 1}\\n')
+connection.sendall(b'{"do": "describe", "version": 2}\\n')
 print(connection.recv(4096).decode())
 """
 
@@ -64,6 +64,9 @@ def test_an_ordinary_users_lab_works_the_same(ordinary: Labs, folder: Path) -> N
     assert [line.split()[0] for line in ordinary.ok("ps").splitlines()[1:]] == [NAME, "programs"]
     assert "hello from web-1" in ordinary.ok("logs", "programs")
     assert "3 passed" in ordinary.ok("check", NAME)
+    lines = "client curl -s node2:30080/hostname\nnode1 id -u\nprobe client node1:30080\n"
+    at_the_prompt = ordinary.ok("shell", NAME, stdin=lines)
+    assert at_the_prompt.startswith("web-10\n✔  client → node1:30080: connected")
     ordinary.ok("down", NAME, "programs")
 
     assert ordinary.left() == []

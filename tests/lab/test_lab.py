@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from pathlib import Path
 
 import pytest
 
@@ -216,3 +217,31 @@ def test_a_command_that_is_no_program_is_an_error_that_leaks_nothing(lab: LabFac
 
     gc.collect()  # a file that was not closed is a warning here, and warnings are errors
     assert open_files() == before
+
+
+def test_programs_find_hosts_and_services_by_name_also_when_those_change(lab: LabFactory) -> None:
+    cluster = with_service(lab(nodes=2))
+
+    def address_of(name: str, *, seen_from: str) -> list[str]:
+        return cluster.exec(seen_from, ["getent", "ahostsv4", name]).stdout.split()[:1]
+
+    assert address_of("node2", seen_from="client") == [str(cluster.node("node2").address)]
+    assert address_of("web-1", seen_from="client") == []
+
+    cluster.add_pod("web-1", node="node2", labels={"app": "web"}, ports=[80])
+    curl = cluster.exec("node1", ["curl", "-s", "web.default.svc.cluster.local/hostname"])
+
+    assert curl.stdout == "web-1"
+    assert address_of("web-1", seen_from="client") == [str(cluster.pod("web-1").address)]
+    cluster.remove("Pod", "web-1")
+    assert address_of("web-1", seen_from="client") == []
+
+
+def test_the_machines_own_file_of_names_is_not_written(lab: LabFactory) -> None:
+    before = Path("/etc/hosts").read_bytes()
+    cluster = lab(nodes=1)
+
+    cluster.exec("client", ["true"])
+
+    assert Path("/etc/hosts").read_bytes() == before
+    assert "/etc/hosts" not in Path("/proc/self/mountinfo").read_text()

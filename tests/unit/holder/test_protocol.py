@@ -68,7 +68,7 @@ def test_the_request_that_exec_writes_by_hand_is_one() -> None:
 
 @pytest.mark.parametrize(
     "line",
-    [b"", b"\n", b"[]", b"{", b'{"do": "describe"}', b'{"version": 1, "do": "format"}', b"\xff"],
+    [b"", b"\n", b"[]", b"{", b'{"do": "describe"}', b'{"version": 2, "do": "format"}', b"\xff"],
 )
 def test_what_is_no_request_is_refused(line: bytes) -> None:
     with pytest.raises(UsageError, match="no request of labkit's"):
@@ -77,7 +77,7 @@ def test_what_is_no_request_is_refused(line: bytes) -> None:
 
 def test_another_version_is_told_what_to_do_whatever_it_asks() -> None:
     line = b'{"version": 77, "do": "what-is-to-come", "more": 1}\n'
-    with pytest.raises(UsageError, match=r"speaks version 1 .* asked in 77; .* labkit down"):
+    with pytest.raises(UsageError, match=r"speaks version 2 .* asked in 77; .* labkit down"):
         request_from(line)
 
 

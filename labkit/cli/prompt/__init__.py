@@ -1,0 +1,1 @@
+"""The prompt of a lab that stays: `labkit shell NAME`."""

@@ -1,0 +1,91 @@
+"""A real terminal for tests: tmux plays it, keys go in and its screen comes out."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+DEADLINE_S = 15.0
+WIDTH, HEIGHT = 160, 50
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """One window of a tmux server that is the test's alone."""
+
+    socket: Path
+
+    def keys(self, *keys: str) -> None:
+        """Press keys by their names: ``Enter``, ``Tab``, ``C-c``."""
+        self._tmux("send-keys", "-t", "it", *keys)
+
+    def write(self, text: str) -> None:
+        """Write text without a line end."""
+        self._tmux("send-keys", "-t", "it", "-l", text)
+
+    def line(self, text: str) -> None:
+        """Write a line and send it."""
+        self.write(text)
+        self.keys("Enter")
+
+    def screen(self) -> str:
+        """What has been shown, as text, with what has scrolled away."""
+        return self._tmux("capture-pane", "-t", "it", "-p", "-J", "-S", "-")
+
+    def wait_for(self, text: str, *, after: int = 0) -> str:
+        """Wait until the screen shows ``text`` more than ``after`` times."""
+        deadline = time.monotonic() + DEADLINE_S
+        while (screen := self.screen()).count(text) <= after:
+            assert time.monotonic() < deadline, f"no {text!r} in:\n{screen}"
+        return screen
+
+    def status(self) -> int:
+        """Wait until the program has ended; its exit status."""
+        deadline = time.monotonic() + DEADLINE_S
+        status = ""
+        while not status:
+            assert time.monotonic() < deadline, self.screen()
+            status = self._tmux("list-panes", "-t", "it", "-F", "#{pane_dead_status}").strip()
+        return int(status)
+
+    def _tmux(self, *words: str) -> str:
+        done = subprocess.run(
+            ["tmux", "-S", str(self.socket), *words], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+@contextmanager
+def terminal(
+    folder: Path, argv: Sequence[str], *, cwd: Path, environment: Mapping[str, str]
+) -> Iterator[Terminal]:
+    """Run a program in a terminal; both end behind the block."""
+    if shutil.which("tmux") is None:
+        pytest.skip("tmux is not installed; apt-get install tmux")
+    socket = folder / "tmux"
+    start = ["tmux", "-S", str(socket), "-f", "/dev/null"]
+    size = ["-x", str(WIDTH), "-y", str(HEIGHT)]
+    # One call: the server's environment is the program's, and the pane stays when that ends.
+    subprocess.run(
+        [
+            *start,
+            *("set-option", "-g", "remain-on-exit", "on", ";"),
+            *("new-session", "-d", "-s", "it", *size, shlex.join(argv)),
+        ],
+        cwd=cwd,
+        env={**environment, "TERM": "xterm", "LC_ALL": "C.UTF-8"},
+        check=True,
+    )
+    try:
+        yield Terminal(socket)
+    finally:
+        subprocess.run([*start, "kill-server"], check=True)
