@@ -3,75 +3,37 @@
 from __future__ import annotations
 
 import socket
-import subprocess
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from ipaddress import IPv4Address
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from labkit.cluster.build import build_cluster
 from labkit.cluster.lookup import unknown
-from labkit.cluster.model import Client, Cluster, Node, Pod, Protocol
+from labkit.cluster.model import Client, Cluster, Node, Pod
 from labkit.dataplane.iptables.apply import Backend
-from labkit.errors import CommandError, LabError, UsageError
-from labkit.lab import targets
+from labkit.errors import CommandError, LabError
+from labkit.lab import arguments, targets
+from labkit.lab.changes import Changes
 from labkit.lab.checks import run_checks
+from labkit.lab.completed import Completed, completed
 from labkit.lab.dumps import read_dumps, rules_source
+from labkit.lab.host import Host
 from labkit.lab.real_kube_proxy import choose
 from labkit.lab.running import Running
-from labkit.lab.source import Source, lab_object, pod_object, scenario_of, service_object
+from labkit.lab.seen import Seen, seen_in
+from labkit.lab.source import Source, described
 from labkit.lab.tables import table_of
 from labkit.lab.targets import Target
 from labkit.lab.tracing import Traced, trace
-from labkit.manifest.kinds import LocatedCheck, Scenario
-from labkit.manifest.load import with_objects, without_object
+from labkit.manifest.kinds import DATAPLANES, PROXY_MODES, LocatedCheck, Scenario
 from labkit.probe.expected import judged, judged_row
-from labkit.probe.flow import Flow, Observation, Outcome
 from labkit.probe.plan import flows
 from labkit.probe.table import FlowRow, FlowTable, flow_row
 from labkit.probe.verdict import CheckResult
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """What a probe saw: the flow table's row in Python's types."""
-
-    flow: Flow
-    outcome: Outcome
-    attempts: int
-    outcomes: Mapping[Outcome, int]
-    backends: Mapping[str, int]
-    """Attempts answered, by pod."""
-    sources_seen: Mapping[IPv4Address, int]
-    """Attempts, by the client address that the pod saw."""
-    client_sources: frozenset[str]
-    """The same in words: ``preserved``, a node's name, or the address."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Host:
-    """A client, node or pod of the lab, by its address."""
-
-    name: str
-    address: IPv4Address
-
-    def port(self, number: int, protocol: str = "TCP") -> Target:
-        """Return a port of this host, to probe."""
-        return Target(address=self.address, port=number, protocol=Protocol(protocol))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Completed:
-    """A program that ran to its end."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-class Lab:
+class Lab(Changes):
     """A lab: a context manager that owns everything the lab is made of.
 
     Example::
@@ -88,8 +50,8 @@ class Lab:
         self,
         source: Source | None = None,
         *,
-        nodes: int | Sequence[str] = 2,
-        clients: Sequence[str] = ("client",),
+        nodes: int | Sequence[str] | None = None,
+        clients: Sequence[str] | None = None,
         dataplane: str | None = None,
         iptables: Backend | None = None,
         rules: Mapping[str, str | Path] | None = None,
@@ -102,8 +64,8 @@ class Lab:
 
         Args:
             source: a scenario, its path, or manifests; None for an empty lab.
-            nodes: how many nodes, or their names; only without ``source``.
-            clients: the clients' names; only without ``source``.
+            nodes: how many nodes, or their names; two if left out; only without ``source``.
+            clients: the clients' names; one, ``client``, if left out; only without ``source``.
             dataplane: overrides the Lab's ``dataplane``.
             iptables: which iptables to use, ``nft`` or ``legacy``; None for what the kernel has.
             rules: files that hold what a real node's ``iptables-save``, ``nft list ruleset`` or
@@ -118,21 +80,21 @@ class Lab:
 
         Raises:
             ManifestError: the description is wrong.
-            UsageError: a file of rules cannot be read, or its node does not exist; or the program
-                is no kube-proxy.
+            UsageError: an argument is of no use; a file of rules cannot be read, or its node does
+                not exist; or the program is no kube-proxy.
             MissingFeature: there is no such program.
         """
-        if source is None:
-            source = [lab_object("lab", nodes, clients, spec)]
-        elif spec:
-            raise UsageError(f"{', '.join(spec)}: only for a Lab without a source; write it there")
-        self.scenario = scenario_of(source)
-        self._dataplane = dataplane
-        self._iptables = iptables
-        self._seed = seed
+        self.scenario = described(source, nodes, clients, spec)
+        self._dataplane = arguments.one_of("dataplane", dataplane, DATAPLANES)
+        self._iptables = arguments.one_of("iptables", iptables, ("nft", "legacy"))
+        self._seed = arguments.of_kind("seed", seed, int, "give a whole number")
+        arguments.one_of("proxy_mode", proxy_mode, PROXY_MODES)
+        if kube_proxy is not None:
+            arguments.path("kube_proxy", kube_proxy)
         self._kube_proxy = choose(self.scenario, dataplane, kube_proxy, proxy_mode)
         self._cluster = self._built(self.scenario)
-        self._dumps = read_dumps(rules or {}, self._cluster)
+        example = '{"node1": "node1.txt"}'
+        self._dumps = read_dumps(arguments.mapping("rules", rules or {}, example), self._cluster)
         self._running: Running | None = None
 
     def __enter__(self) -> Self:
@@ -207,15 +169,16 @@ class Lab:
         Args:
             source: a client's, node's or pod's name.
             to: a Target, ``"node2:30080"``, ``"my-nginx:http"``, or a Check's ``to`` as a mapping.
-            protocol: TCP, UDP or SCTP; a Target brings its own.
+            protocol: TCP, UDP or SCTP, in capitals or not; a Target brings its own.
             attempts: how many; None for as many as it takes to see every endpoint.
 
         Raises:
-            UsageError: a name does not exist.
+            UsageError: a name does not exist, or an argument is of no use.
         """
-        flow = self._flow(source, to, Protocol(protocol))
+        attempts = arguments.attempts(attempts)
+        flow = targets.flow(self._cluster, source, to, arguments.protocol(protocol))
         (observation,) = self._live.observe([flow], attempts=attempts)
-        return _seen(observation)
+        return seen_in(observation)
 
     def row(
         self,
@@ -229,7 +192,8 @@ class Lab:
 
         The arguments and errors are those of `probe`.
         """
-        flow = self._flow(source, to, Protocol(protocol))
+        attempts = arguments.attempts(attempts)
+        flow = targets.flow(self._cluster, source, to, arguments.protocol(protocol))
         (observation,) = self._live.observe([flow], attempts=attempts)
         return judged_row(self._cluster, flow_row(observation), enough=attempts is None)
 
@@ -242,7 +206,15 @@ class Lab:
             sources: hosts' names, or ``["all"]``; None for every client, every node and, per
                 Service and node, one endpoint pod and one other pod.
             attempts: per flow; None for as many as it takes to see every endpoint.
+
+        Raises:
+            UsageError: a name does not exist, or an argument is of no use.
         """
+        attempts = arguments.attempts(attempts)
+        if sources is not None:
+            sources = arguments.texts("sources", sources, '["client", "node1"], or ["all"]')
+            if not sources:
+                raise arguments.wrong("sources", sources, "name a host, or leave it out")
         asked = flows(self._cluster, sources)
         table = table_of(self._live, self._live.observe(asked, attempts=attempts))
         return judged(self._cluster, table, enough=attempts is None)
@@ -269,7 +241,10 @@ class Lab:
         Raises:
             UsageError: a name does not exist.
         """
-        flow = self._flow(source, to, Protocol(protocol))
+        attempts = arguments.whole("attempts", attempts, arguments.ATTEMPTS)
+        if packets is not None:
+            packets = arguments.whole("packets", packets, arguments.ATTEMPTS)
+        flow = targets.flow(self._cluster, source, to, arguments.protocol(protocol))
         (traced,) = trace(self._live, [flow], attempts=attempts, packets=packets)
         return traced
 
@@ -279,7 +254,14 @@ class Lab:
         Args:
             *checks: Checks of a scenario.
             attempts: for Checks that do not say themselves.
+
+        Raises:
+            UsageError: an argument is of no use, or a Check names what is not there any more.
         """
+        attempts = arguments.attempts(attempts)
+        remedy = "give Checks of a scenario: lab.scenario.checks"
+        for each in checks:
+            arguments.of_kind("check", each, LocatedCheck, remedy)
         return run_checks(self._live, checks or self.scenario.checks, attempts=attempts)
 
     def exec(
@@ -295,26 +277,11 @@ class Lab:
 
         Raises:
             CommandError: ``check`` is true and the program exited non-zero.
+            UsageError: there is no such host or program, or an argument is of no use.
         """
         targets.check_host(self._cluster, host)
-        process = self._live.namespace(host).popen(
-            argv,
-            env=env,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            own_pids=True,
-        )
-        try:
-            out, err = process.communicate(stdin.encode())
-        finally:
-            process.kill()
-            process.wait()
-        done = Completed(
-            returncode=process.returncode,
-            stdout=out.decode(errors="replace"),
-            stderr=err.decode(errors="replace"),
-        )
+        argv, stdin = arguments.command(argv), arguments.text("stdin", stdin)
+        done = completed(self._live.namespace(host), argv, stdin=stdin, env=env)
         if check and done.returncode:
             raise CommandError(
                 argv, where=host, returncode=done.returncode, stderr=done.stderr, stdin=stdin
@@ -333,9 +300,10 @@ class Lab:
             protocol: the same.
 
         Raises:
-            UsageError: there is no such host.
+            UsageError: there is no such host, or ``kind`` is none.
         """
         targets.check_host(self._cluster, host)
+        arguments.of_kind("kind", kind, int, "give socket.SOCK_STREAM or another of its kind")
         return self._live.namespace(host).socket(socket.AF_INET, kind, protocol)
 
     def namespaces(self, host: str) -> tuple[int, int]:
@@ -349,59 +317,7 @@ class Lab:
         targets.check_host(self._cluster, host)
         return self._live.namespace(host).duplicates()
 
-    # --- what can be changed ---
-
-    def add(self, objects: Iterable[Mapping[str, object]]) -> None:
-        """Add Kubernetes objects while the lab runs; the rules follow.
-
-        An object that exists already is replaced.
-
-        Raises:
-            ManifestError: an object is wrong; nothing was changed.
-        """
-        self.become(with_objects(self.scenario, objects))
-
-    def add_pod(
-        self,
-        name: str,
-        *,
-        node: str | None = None,
-        labels: Mapping[str, str] | None = None,
-        ports: Sequence[int | Mapping[str, object]] = (),
-        command: Sequence[str] = (),
-    ) -> Host:
-        """Add a pod with one container; without ``command`` it runs the responder on ``ports``."""
-        pod = pod_object(name, node=node, labels=labels or {}, ports=ports, command=command)
-        self.add([pod])
-        return self.pod(name.removeprefix("default/"))
-
-    def add_service(
-        self,
-        name: str,
-        *,
-        selector: Mapping[str, str],
-        ports: Sequence[int | Mapping[str, object]],
-        **spec: object,
-    ) -> None:
-        """Add a Service; ``spec`` is the rest of its spec by the API's names."""
-        self.add([service_object(name, selector=selector, ports=ports, spec=spec)])
-
-    def remove(self, kind: str, name: str) -> None:
-        """Remove a Pod, Service, Deployment, ReplicaSet or EndpointSlice; the rules follow.
-
-        Raises:
-            UsageError: there is no such object.
-        """
-        namespace, slash, short = name.rpartition("/")
-        self.become(without_object(self.scenario, kind, short, namespace if slash else "default"))
-
-    def sync(self) -> None:
-        """Make every node hold its rules again, whatever somebody has done to them.
-
-        kube-proxy does so now and then; a lab does so at every change, and when it is asked to.
-        Rules that others have added stay where they are, but in chains and tables to be mended.
-        """
-        self.become(self.scenario)
+    # --- what it becomes ---
 
     def become(self, scenario: Scenario) -> None:
         """Make the lab what another scenario says of pods, Services and EndpointSlices.
@@ -412,6 +328,7 @@ class Lab:
         Raises:
             LabError: it cannot become that; it is what it was before.
         """
+        arguments.of_kind("scenario", scenario, Scenario, "give what labkit.load returns")
         cluster = self._built(scenario, previous=self._cluster)
         if self._running is not None:
             self._running.change(cluster)
@@ -433,30 +350,8 @@ class Lab:
             real_kube_proxy=self._kube_proxy.identity if self._kube_proxy else None,
         )
 
-    def _flow(
-        self, source: str, to: Target | str | Mapping[str, object], protocol: Protocol
-    ) -> Flow:
-        targets.check_host(self._cluster, source)
-        if isinstance(to, Target):
-            return targets.flow_to(self._cluster, source, to.address, to.port, to.protocol)
-        if isinstance(to, str):
-            return targets.parse(self._cluster, source, to, protocol)
-        return targets.resolve(self._cluster, source, targets.target_from(to), protocol)
-
     @staticmethod
     def _host(what: str, name: str, hosts: Mapping[str, Node | Client | Pod]) -> Host:
-        if name not in hosts:
+        if arguments.text(what, name, "give a name") not in hosts:
             raise unknown(what, name, hosts)
         return Host(name=name, address=hosts[name].address)
-
-
-def _seen(observation: Observation) -> Seen:
-    return Seen(
-        flow=observation.flow,
-        outcome=observation.outcome,
-        attempts=observation.attempts,
-        outcomes=observation.outcomes,
-        backends=dict(observation.backends),
-        sources_seen=dict(observation.sources_seen),
-        client_sources=frozenset(observation.client_sources),
-    )

@@ -37,7 +37,7 @@ class Traced:
     paths: tuple[Path, ...]
     """Different ways, the most frequent first."""
     captured: tuple[Captured, ...]
-    """Packets of every watched host in the order of their times; others' packets too."""
+    """Packets of every watched host, each host's in its order; others' packets too."""
 
 
 def trace(

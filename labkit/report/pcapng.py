@@ -22,8 +22,7 @@ UNKNOWN_LENGTH: Final = 0xFFFFFFFFFFFFFFFF
 LINK_IPV4: Final = 228
 END, COMMENT = 0, 1
 SECTION_APPLICATION, INTERFACE_NAME, INTERFACE_RESOLUTION, PACKET_FLAGS = 4, 2, 9, 2
-MICROSECONDS: Final = 6
-"""As fine as a float tells the time since 1970."""
+NANOSECONDS: Final = 9
 INBOUND, OUTBOUND = 1, 2
 
 Place = tuple[str, str, Direction, str, str]
@@ -42,7 +41,8 @@ def pcapng(captured: Sequence[Captured], paths: Iterable[Path]) -> bytes:
         interfaces.setdefault((host, packet.interface), len(interfaces))
     blocks = [_section([f"{title(path)}: {path.verdict}" for path in told])]
     blocks += [_interface(f"{host} {name}") for host, name in interfaces]
-    blocks += [_packet(each, interfaces, comments) for each in captured]
+    in_time = sorted(captured, key=lambda each: each.packet.time_ns)
+    blocks += [_packet(each, interfaces, comments) for each in in_time]
     return b"".join(blocks)
 
 
@@ -74,7 +74,7 @@ def _section(comments: Iterable[str]) -> bytes:
 def _interface(name: str) -> bytes:
     options = [
         (INTERFACE_NAME, name.encode()),
-        (INTERFACE_RESOLUTION, bytes([MICROSECONDS])),
+        (INTERFACE_RESOLUTION, bytes([NANOSECONDS])),
     ]
     return _block(INTERFACE, struct.pack("=HHI", LINK_IPV4, 0, 0) + _options(options))
 
@@ -85,12 +85,11 @@ def _packet(
     comments: Mapping[Place, str],
 ) -> bytes:
     packet = each.packet
-    when_us = round(packet.time_s * 10**MICROSECONDS)
     head = struct.pack(
         "=IIIII",
         interfaces[each.host, packet.interface],
-        when_us >> 32,
-        when_us & 0xFFFFFFFF,
+        packet.time_ns >> 32,
+        packet.time_ns & 0xFFFFFFFF,
         len(each.data),
         len(each.data),
     )

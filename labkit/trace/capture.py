@@ -159,7 +159,7 @@ class Capture:
         packet = read_packet(
             data,
             direction=Direction.OUT if kind == _PACKET_OUTGOING else Direction.IN,
-            time_s=_time_of(control),
+            time_ns=_time_of(control),
             interface=interface,
         )
         if packet is not None:
@@ -245,9 +245,9 @@ def _answer_to(
     return None
 
 
-def _time_of(control: Iterable[tuple[int, int, bytes]]) -> float:
+def _time_of(control: Iterable[tuple[int, int, bytes]]) -> int:
     for level, kind, data in control:
         if (level, kind) == (socket.SOL_SOCKET, _SO_TIMESTAMPNS):
             seconds, nanoseconds = _TIMESPEC.unpack(data[: _TIMESPEC.size])
-            return float(seconds) + float(nanoseconds) / 1e9
-    return time.clock_gettime(time.CLOCK_REALTIME)
+            return int(seconds) * 10**9 + int(nanoseconds)
+    return time.clock_gettime_ns(time.CLOCK_REALTIME)

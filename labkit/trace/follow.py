@@ -24,8 +24,8 @@ def legs(recording: Recording, ask: Ask) -> tuple[Leg, ...]:
         return ()
     members = trail.connection(first)
     asked = trail.asked(first, ask.host)
-    began_s = min((c.packet.time_s for m in members for c in trail.captured[m]), default=0.0)
-    return tuple(_Walk(trail, member, asked=asked, began_s=began_s).leg() for member in members)
+    began_ns = min((c.packet.time_ns for m in members for c in trail.every[m]), default=0)
+    return tuple(_Walk(trail, member, asked=asked, began_ns=began_ns).leg() for member in members)
 
 
 @dataclass(slots=True)
@@ -35,7 +35,7 @@ class _Walk:
     trail: Trail
     identity: bytes
     asked: Asked
-    began_s: float
+    began_ns: int
     _used: set[int] = field(default_factory=set)
     """Traversals that have explained a change."""
 
@@ -49,7 +49,7 @@ class _Walk:
         arrived = end.fate is Fate.DELIVERED and last.host == self.asked.host
         starts = [
             each
-            for each in self.trail.captured.get(self.identity, ())
+            for each in self.trail.every.get(self.identity, ())
             if (each.host, each.packet.interface) == (hops[0].host, hops[0].interface)
             and each.packet.direction is Direction.OUT
         ]
@@ -90,12 +90,7 @@ class _Walk:
         sent = self._as_sent(captured[0] if captured else None)
         if sent is not None:
             yield sent
-        seen: set[tuple[object, ...]] = set()
         for host, packet, _data in captured:
-            place = (host, packet.interface, packet.direction, packet.ttl, between(packet))
-            if place in seen:
-                continue
-            seen.add(place)
             yield self._hop(host, packet)
         if captured:
             received = self._as_received(captured[-1])
@@ -111,9 +106,9 @@ class _Walk:
             packet = traversal.packet
             outgoing = first is None or first.packet.direction is Direction.OUT
             if outgoing and (first is None or between(first.packet) != between(packet)):
-                when = first.packet.time_s if first else self.began_s
+                when = first.packet.time_ns if first else self.began_ns
                 sent = replace(
-                    packet, direction=Direction.OUT, interface="", time_s=when, tunnel=None
+                    packet, direction=Direction.OUT, interface="", time_ns=when, tunnel=None
                 )
                 return self._hop(host, sent)
             return None
@@ -148,7 +143,7 @@ class _Walk:
             source=Address(packet.source, packet.sport),
             destination=destination(packet),
             ttl=packet.ttl,
-            at_ms=max(0.0, (packet.time_s - self.began_s) * 1000),
+            at_ms=max(0.0, (packet.time_ns - self.began_ns) / 1e6),
             tunnel=packet.tunnel,
         )
 

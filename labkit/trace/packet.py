@@ -63,8 +63,8 @@ class Packet:
     """One IPv4 packet as it crossed one interface; ports are 0 where it has none."""
 
     direction: Direction
-    time_s: float
-    """Seconds of the kernel's wall clock."""
+    time_ns: int
+    """Nanoseconds of the kernel's wall clock, which tell the order of places that are close."""
     interface: str
     source: IPv4Address
     destination: IPv4Address
@@ -94,7 +94,7 @@ class Packet:
 
 
 def read_packet(
-    data: bytes, *, direction: Direction, time_s: float, interface: str
+    data: bytes, *, direction: Direction, time_ns: int, interface: str
 ) -> Packet | None:
     """Return the packet whose IPv4 header starts ``data``; None if that is no IPv4 packet.
 
@@ -109,17 +109,17 @@ def read_packet(
     body = data[header:] if fragment & 0x1FFF == 0 else b""
     inner = _inside_vxlan(protocol, body)
     if inner:
-        carried = read_packet(inner, direction=direction, time_s=time_s, interface=interface)
+        carried = read_packet(inner, direction=direction, time_ns=time_ns, interface=interface)
         tunnel = (IPv4Address(source), IPv4Address(destination))
         return carried and replace(carried, tunnel=tunnel)
     sport, dport = (0, 0)
     if protocol in _WITH_PORTS and len(body) >= _PORTS.size:
         sport, dport = _PORTS.unpack_from(body)
     icmp = (body[0], body[1]) if protocol == ICMP and len(body) > 1 else None
-    quoted = _quoted(icmp, body, direction=direction, time_s=time_s, interface=interface)
+    quoted = _quoted(icmp, body, direction=direction, time_ns=time_ns, interface=interface)
     return Packet(
         direction=direction,
-        time_s=time_s,
+        time_ns=time_ns,
         interface=interface,
         source=IPv4Address(source),
         destination=IPv4Address(destination),
@@ -173,7 +173,7 @@ def _quoted(
     body: bytes,
     *,
     direction: Direction,
-    time_s: float,
+    time_ns: int,
     interface: str,
 ) -> Packet | None:
     if icmp is None or icmp[0] not in _ICMP_ERRORS:
@@ -182,4 +182,4 @@ def _quoted(
     inner = body[_ICMP_INNER_AT:]
     if len(inner) > _IPV4.size and inner[9] == ICMP:
         return None
-    return read_packet(inner, direction=direction, time_s=time_s, interface=interface)
+    return read_packet(inner, direction=direction, time_ns=time_ns, interface=interface)

@@ -104,7 +104,7 @@ class Recording:
 
     hosts: Mapping[str, Host]
     captured: tuple[Captured, ...]
-    """In the order of their times."""
+    """Each host's in the order in which it saw them."""
     traversals: Mapping[str, tuple[Traversal, ...]] = field(default_factory=dict)
     """By host, in order; none where rules cannot be traced."""
     ipvs: frozenset[str] = frozenset()
@@ -119,7 +119,7 @@ def traversals(events: Iterable[RuleEvent], texts: RuleTexts) -> tuple[Traversal
     current: dict[int, list[RuleEvent]] = {}
     for event in events:
         if event.header:
-            packet = read_packet(event.header, direction=Direction.IN, time_s=0.0, interface="")
+            packet = read_packet(event.header, direction=Direction.IN, time_ns=0, interface="")
             current[event.packet] = []
             if packet is not None:
                 found.append((packet, current[event.packet]))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import NamedTuple
 
+from labkit.trace.order import way
 from labkit.trace.packet import Direction, Packet
 from labkit.trace.path import Address
 from labkit.trace.recording import Captured, Recording, Traversal
@@ -68,14 +69,17 @@ class Trail:
 
     def __init__(self, recording: Recording) -> None:
         self.recording = recording
-        self.captured: dict[bytes, list[Captured]] = defaultdict(list)
+        self.every: dict[bytes, list[Captured]] = defaultdict(list)
         self.met: dict[bytes, list[tuple[str, Traversal]]] = defaultdict(list)
         for each in recording.captured:
-            self.captured[each.packet.identity].append(each)
+            self.every[each.packet.identity].append(each)
         for host, found in recording.traversals.items():
             for traversal in found:
                 self.met[traversal.packet.identity].append((host, traversal))
-        self._order = list(dict.fromkeys([*self.captured, *self.met]))
+        own = {host.name: host.addresses for host in recording.hosts.values()}
+        self.captured = {identity: way(copies, own) for identity, copies in self.every.items()}
+        """Each place of each packet once, in the order of its way."""
+        self._identities = list(dict.fromkeys([*self.captured, *self.met]))
 
     def copies(self, identity: bytes) -> list[Packet]:
         """Every form that a packet was seen in."""
@@ -88,25 +92,23 @@ class Trail:
         A node's own rules may have rewritten it before it crosses an interface; the rules that it
         met know it as it was sent.
         """
-        sent = [
-            traversal.packet
-            for identity in self._order
-            for host, traversal in self.met.get(identity, ())
-            if host == ask.host
-        ]
-        sent += [
+        met = [t.packet for each in self.met.values() for host, t in each if host == ask.host]
+        crossed = [
             each.packet
             for each in self.recording.captured
             if each.host == ask.host and each.packet.direction is Direction.OUT
         ]
-        found = [packet for packet in sent if _is_asked(packet, ask)]
-        if not found and ask.source_port:
-            found = [
-                packet
-                for packet in sent
-                if (packet.protocol, packet.sport) == (ask.protocol, ask.source_port)
-            ]
-        return min(found, key=self._began).identity if found else None
+        # Both are in order, and rules come before interfaces.
+        for packet in (*met, *crossed):
+            if _is_asked(packet, ask):
+                return packet.identity
+        for packet in crossed:
+            if ask.source_port and (packet.protocol, packet.sport) == (
+                ask.protocol,
+                ask.source_port,
+            ):
+                return packet.identity
+        return None
 
     def asked(self, first: bytes, host: str) -> Asked:
         """The request as it was sent, as it left, and in every form."""
@@ -129,14 +131,38 @@ class Trail:
         while True:
             new = [
                 identity
-                for identity in self._order
+                for identity in self._identities
                 if identity not in members and self._belongs(identity, known)
             ]
             if not new:
                 break
             members.update(new)
             known |= {between(copy) for identity in new for copy in self.copies(identity)}
-        return sorted(members, key=lambda each: (each != first, self._time_of(each)))
+        return self._in_order(first, members)
+
+    def _in_order(self, first: bytes, members: set[bytes]) -> list[bytes]:
+        """Packets in the order in which they were sent, as far as it can be told.
+
+        The source's own order is certain. What did not reach it stands behind what had by then
+        passed the host that sent it.
+        """
+        source = self.captured[first][0].host if self.captured.get(first) else ""
+        queue = [each for each in self.recording.captured if each.packet.identity in members]
+        order = list(
+            dict.fromkeys([first, *(c.packet.identity for c in queue if c.host == source)])
+        )
+        rest = sorted(members - set(order), key=self._time_of)
+        for identity in rest:
+            order.insert(self._place(identity, queue, order), identity)
+        return order
+
+    def _place(self, identity: bytes, queue: list[Captured], order: list[bytes]) -> int:
+        copies = self.captured.get(identity)
+        if not copies:
+            return len(order)
+        before = [c.packet.identity for c in queue if c.host == copies[0].host]
+        earlier = set(before[: before.index(identity)])
+        return max((n for n, each in enumerate(order, 1) if each in earlier), default=len(order))
 
     def _belongs(self, identity: bytes, known: set[Between]) -> bool:
         for copy in self.copies(identity):
@@ -146,12 +172,9 @@ class Trail:
                 return True
         return False
 
-    def _began(self, packet: Packet) -> float:
-        return self._time_of(packet.identity)
-
-    def _time_of(self, identity: bytes) -> float:
+    def _time_of(self, identity: bytes) -> int:
         captured = self.captured.get(identity)
-        return captured[0].packet.time_s if captured else 0.0
+        return captured[0].packet.time_ns if captured else 0
 
 
 def _is_asked(packet: Packet, ask: Ask) -> bool:

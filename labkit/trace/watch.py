@@ -80,7 +80,6 @@ class Watch:
             for name, capture in self._captures.items()
             for packet, data in capture.take()
         ]
-        captured.sort(key=lambda each: each.packet.time_s)
         counters = self._count()
         before, self._counters = self._counters, counters
         return Recording(

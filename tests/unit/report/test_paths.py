@@ -139,7 +139,7 @@ def captured(path: Path) -> list[Captured]:
             each.host,
             Packet(
                 direction=each.direction,
-                time_s=1_700_000_000.25 + place,
+                time_ns=1_700_000_000_250_000_000 + place * 10**9,
                 interface=each.interface,
                 source=each.source.ip,
                 sport=each.source.port,
@@ -169,7 +169,7 @@ def test_a_capture_has_an_interface_for_each_place_and_comments_on_its_packets()
     numbers = [struct.unpack_from("=I", body)[0] for body in packets]
     assert numbers == [0, 1, 2, 3, 4]
     high, low, length = struct.unpack_from("=III", packets[2], 4)
-    assert (high << 32 | low) == 1_700_000_002_250_000
+    assert (high << 32 | low) == 1_700_000_002_250_000_000
     told = options(packets[2][20 + length + -length % 4 :])
     assert b"destination becomes 10.244.1.2:80 by KUBE-SEP-A" in told[1]
     assert struct.unpack("=I", told[2]) == (2,)

@@ -35,7 +35,7 @@ def packet(
 ) -> Packet:
     return Packet(
         direction=OUT,
-        time_s=0.0,
+        time_ns=0,
         interface="eth0",
         source=source[0],
         sport=source[1],
@@ -48,10 +48,8 @@ def packet(
     )
 
 
-def seen(
-    host: str, direction: Direction, what: Packet, at_ms: float, port: str = "eth0"
-) -> Captured:
-    return Captured(host, replace(what, direction=direction, interface=port, time_s=at_ms / 1000))
+def seen(host: str, direction: Direction, what: Packet, at_ms: float, *, ttl: int = 64) -> Captured:
+    return Captured(host, replace(what, direction=direction, time_ns=round(at_ms * 1e6), ttl=ttl))
 
 
 def step(
@@ -95,21 +93,21 @@ SNAT = Traversal(
 WITH_SNAT = recording(
     seen("client", OUT, ASKED, 0.0),
     seen("node2", IN, ASKED, 0.1),
-    seen("node2", OUT, MASQUERADED, 0.2),
-    seen("web-1", IN, MASQUERADED, 0.3),
+    seen("node2", OUT, MASQUERADED, 0.2, ttl=63),
+    seen("web-1", IN, MASQUERADED, 0.3, ttl=63),
     seen("web-1", OUT, POD_ANSWERS_NODE, 0.4),
     seen("node2", IN, POD_ANSWERS_NODE, 0.5),
-    seen("node2", OUT, NODE_ANSWERS, 0.6),
-    seen("client", IN, NODE_ANSWERS, 0.7),
+    seen("node2", OUT, NODE_ANSWERS, 0.6, ttl=63),
+    seen("client", IN, NODE_ANSWERS, 0.7, ttl=63),
     rules={"node2": (NAT, SNAT)},
 )
 WITHOUT_SNAT = recording(
     seen("client", OUT, ASKED, 0.0),
     seen("node2", IN, ASKED, 0.1),
-    seen("node2", OUT, TO_POD, 0.2),
-    seen("web-1", IN, TO_POD, 0.3),
+    seen("node2", OUT, TO_POD, 0.2, ttl=63),
+    seen("web-1", IN, TO_POD, 0.3, ttl=63),
     seen("web-1", OUT, POD_ANSWERS_CLIENT, 0.4),
-    seen("client", IN, POD_ANSWERS_CLIENT, 0.5),
+    seen("client", IN, POD_ANSWERS_CLIENT, 0.5, ttl=63),
     seen("client", OUT, CLIENT_RESETS, 0.6),
     seen("client", OUT, ASKED, 1000.0),
     rules={"node2": (NAT,)},

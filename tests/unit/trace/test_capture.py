@@ -19,7 +19,7 @@ def sent(
 ) -> Packet:
     return Packet(
         direction=Direction.OUT,
-        time_s=0.0,
+        time_ns=0,
         interface="eth0",
         source=CLIENT,
         destination=to,
@@ -35,7 +35,7 @@ def came(
 ) -> Packet:
     return Packet(
         direction=Direction.IN,
-        time_s=0.0,
+        time_ns=0,
         interface="eth0",
         source=source,
         destination=CLIENT,
@@ -98,7 +98,7 @@ def test_a_datagram_from_a_stranger_is_answered_port_unreachable() -> None:
     reply = came(POD, 8080, none, protocol=UDP)
     error = Packet(
         direction=Direction.OUT,
-        time_s=0.0,
+        time_ns=0,
         interface="eth0",
         source=CLIENT,
         destination=POD,

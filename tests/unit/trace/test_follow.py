@@ -200,7 +200,7 @@ def test_a_hosts_own_address_from_outside_is_a_martian_unless_it_is_answered() -
 
 def test_copies_at_one_place_are_one_hop_whose_resending_is_counted() -> None:
     again = [
-        each._replace(packet=replace(each.packet, time_s=each.packet.time_s + 1))
+        each._replace(packet=replace(each.packet, time_ns=each.packet.time_ns + 10**9))
         for each in WITHOUT_SNAT.captured[:4]
     ]
     made = replace(WITHOUT_SNAT, captured=(*WITHOUT_SNAT.captured, *again))
@@ -216,3 +216,20 @@ def test_the_masqueraded_form_alone_does_not_hide_the_request() -> None:
 
     assert legs(made, ASK) == ()
     assert MASQUERADED.identity == ASKED.identity
+
+
+def test_hosts_whose_clocks_are_apart_do_not_change_the_story() -> None:
+    late = [
+        each._replace(packet=replace(each.packet, time_ns=each.packet.time_ns + 10**6))
+        if each.host in {"node2", "web-1"}
+        else each
+        for each in WITH_SNAT.captured
+    ]
+    by_host = sorted(late, key=lambda each: list(HOSTS).index(each.host))
+
+    request, reply = legs(replace(WITH_SNAT, captured=tuple(by_host)), ASK)
+
+    want = legs(WITH_SNAT, ASK)
+    assert [hop.host for hop in request.hops] == [hop.host for hop in want[0].hops]
+    assert [hop.host for hop in reply.hops] == [hop.host for hop in want[1].hops]
+    assert reply.is_reply

@@ -37,13 +37,13 @@ def tcp(flags: int) -> bytes:
 
 
 def read(data: bytes) -> Packet | None:
-    return read_packet(data, direction=Direction.OUT, time_s=5.0, interface="eth0")
+    return read_packet(data, direction=Direction.OUT, time_ns=5, interface="eth0")
 
 
 def test_a_syn_is_read_from_its_headers() -> None:
     assert read(ipv4(TCP, tcp(0x02))) == Packet(
         direction=Direction.OUT,
-        time_s=5.0,
+        time_ns=5,
         interface="eth0",
         source=CLIENT,
         destination=NODE,
@@ -133,7 +133,7 @@ def udp(source: str, destination: str, ports: tuple[int, int], payload: bytes) -
 
 
 def received(data: bytes) -> Packet:
-    found = read_packet(data, direction=Direction.IN, time_s=0.0, interface="eth0")
+    found = read_packet(data, direction=Direction.IN, time_ns=0, interface="eth0")
     assert found is not None
     return found
 

@@ -1,0 +1,105 @@
+"""What can be changed of a running lab: Pods, Services and other objects come and go."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+
+from labkit.errors import UsageError
+from labkit.lab import arguments
+from labkit.lab.host import Host
+from labkit.lab.source import pod_object, service_object
+from labkit.manifest.kinds import Scenario
+from labkit.manifest.load import with_objects, without_object
+from labkit.manifest.scope import key_of
+
+
+class Changes(ABC):
+    """Every change is another scenario that the lab becomes; the rules follow."""
+
+    scenario: Scenario
+    """What the lab is now."""
+
+    @abstractmethod
+    def become(self, scenario: Scenario) -> None:
+        """Make the lab what another scenario says of pods, Services and EndpointSlices."""
+
+    @abstractmethod
+    def pod(self, name: str) -> Host:
+        """Return a pod of the lab."""
+
+    def add(self, objects: Iterable[Mapping[str, object]]) -> None:
+        """Add Kubernetes objects while the lab runs; the rules follow.
+
+        An object that exists already is replaced.
+
+        Raises:
+            ManifestError: an object is wrong; nothing was changed.
+        """
+        found = arguments.listed("objects", objects, '[{"apiVersion": "v1", "kind": "Pod", …}]')
+        self.become(with_objects(self.scenario, found))
+
+    def add_pod(
+        self,
+        name: str,
+        *,
+        node: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        ports: Sequence[int | Mapping[str, object]] = (),
+        command: Sequence[str] = (),
+    ) -> Host:
+        """Add a pod with one container; without ``command`` it runs the responder on ``ports``.
+
+        Raises:
+            ManifestError: the pod would be wrong; nothing was changed.
+            UsageError: there is such a pod already, or an argument is of no use.
+        """
+        pod = pod_object(name, node=node, labels=labels or {}, ports=ports, command=command)
+        self._add_new(pod)
+        return self.pod(name.removeprefix("default/"))
+
+    def add_service(
+        self,
+        name: str,
+        *,
+        selector: Mapping[str, str],
+        ports: Sequence[int | Mapping[str, object]],
+        **spec: object,
+    ) -> None:
+        """Add a Service; ``spec`` is the rest of its spec by the API's names.
+
+        Raises:
+            ManifestError: the Service would be wrong; nothing was changed.
+            UsageError: there is such a Service already, or an argument is of no use.
+        """
+        self._add_new(service_object(name, selector=selector, ports=ports, spec=spec))
+
+    def remove(self, kind: str, name: str) -> None:
+        """Remove a Pod, Service, Deployment, ReplicaSet or EndpointSlice; the rules follow.
+
+        Raises:
+            UsageError: there is no such object.
+        """
+        name = arguments.text("name", name)
+        namespace, slash, short = name.rpartition("/")
+        kind = arguments.text("kind", kind)
+        self.become(without_object(self.scenario, kind, short, namespace if slash else "default"))
+
+    def sync(self) -> None:
+        """Make every node hold its rules again, whatever somebody has done to them.
+
+        kube-proxy does so now and then; a lab does so at every change, and when it is asked to.
+        Rules that others have added stay where they are, but in chains and tables to be mended.
+        """
+        self.become(self.scenario)
+
+    def _add_new(self, manifest: Mapping[str, object]) -> None:
+        """Add an object, which must not be there: one that is replaced by mistake is lost."""
+        changed = with_objects(self.scenario, [manifest])
+        new = changed.objects[-1]
+        if (new.kind, key_of(new)) in {(each.kind, key_of(each)) for each in self.scenario.objects}:
+            raise UsageError(
+                f"{new.kind} {key_of(new).shown} exists already; "
+                "remove it first, or replace it with add([…])"
+            )
+        self.become(changed)

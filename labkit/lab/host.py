@@ -1,0 +1,26 @@
+"""A client, node or pod of a lab, as something to probe: pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+
+from labkit.lab import arguments
+from labkit.lab.targets import Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """A client, node or pod of the lab, by its address."""
+
+    name: str
+    address: IPv4Address
+
+    def port(self, number: int, protocol: str = "TCP") -> Target:
+        """Return a port of this host, to probe.
+
+        Raises:
+            UsageError: it is no port or no protocol.
+        """
+        protocol = arguments.protocol(protocol)
+        return Target(address=self.address, port=number, protocol=protocol)
