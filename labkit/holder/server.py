@@ -30,14 +30,19 @@ CREDENTIALS: Final = struct.Struct("3i")
 def serve(holder: Holder, listener: socket.socket) -> None:
     """Answer everybody who asks, each on a thread of its own; return at the first of `ENDING`."""
     with _ending_wakes() as wake:
-        while True:
-            ready, _, _ = select.select([listener, wake], [], [])
-            if wake in ready:
-                return
-            connection, _address = listener.accept()
-            threading.Thread(
-                target=_converse, args=(holder, connection), name="labkit holder", daemon=True
-            ).start()
+        serve_until(holder, listener, wake)
+
+
+def serve_until(holder: Holder, listener: socket.socket, wake: socket.socket) -> None:
+    """The same until ``wake`` can be read from."""
+    while True:
+        ready, _, _ = select.select([listener, wake], [], [])
+        if wake in ready:
+            return
+        connection, _address = listener.accept()
+        threading.Thread(
+            target=_converse, args=(holder, connection), name="labkit holder", daemon=True
+        ).start()
 
 
 def check_peer(connection: socket.socket) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import socket
+from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from labkit.cluster.build import build_cluster
 from labkit.cluster.lookup import unknown
@@ -28,9 +29,13 @@ from labkit.lab.targets import Target
 from labkit.lab.tracing import Traced, trace
 from labkit.manifest.kinds import DATAPLANES, PROXY_MODES, LocatedCheck, Scenario
 from labkit.probe.expected import judged, judged_row
+from labkit.probe.flow import Flow
 from labkit.probe.plan import flows
 from labkit.probe.table import FlowRow, FlowTable, flow_row
 from labkit.probe.verdict import CheckResult
+
+REMEMBERED: Final = 8
+"""So many flows are remembered."""
 
 
 class Lab(Changes):
@@ -96,6 +101,8 @@ class Lab(Changes):
         example = '{"node1": "node1.txt"}'
         self._dumps = read_dumps(arguments.mapping("rules", rules or {}, example), self._cluster)
         self._running: Running | None = None
+        self.asked: deque[Flow] = deque(maxlen=REMEMBERED)
+        """The flows that were asked for last, for those who look into a failure."""
 
     def __enter__(self) -> Self:
         self._running = Running(
@@ -176,7 +183,7 @@ class Lab(Changes):
             UsageError: a name does not exist, or an argument is of no use.
         """
         attempts = arguments.attempts(attempts)
-        flow = targets.flow(self._cluster, source, to, arguments.protocol(protocol))
+        flow = self._asked(source, to, protocol)
         (observation,) = self._live.observe([flow], attempts=attempts)
         return seen_in(observation)
 
@@ -193,7 +200,7 @@ class Lab(Changes):
         The arguments and errors are those of `probe`.
         """
         attempts = arguments.attempts(attempts)
-        flow = targets.flow(self._cluster, source, to, arguments.protocol(protocol))
+        flow = self._asked(source, to, protocol)
         (observation,) = self._live.observe([flow], attempts=attempts)
         return judged_row(self._cluster, flow_row(observation), enough=attempts is None)
 
@@ -217,7 +224,10 @@ class Lab(Changes):
                 raise arguments.wrong("sources", sources, "name a host, or leave it out")
         asked = flows(self._cluster, sources)
         table = table_of(self._live, self._live.observe(asked, attempts=attempts))
-        return judged(self._cluster, table, enough=attempts is None)
+        found = judged(self._cluster, table, enough=attempts is None)
+        differ = [flow for flow, row in zip(asked, found.flows, strict=True) if row.agrees is False]
+        self.asked.extend(differ)
+        return found
 
     def trace(
         self,
@@ -244,9 +254,13 @@ class Lab(Changes):
         attempts = arguments.whole("attempts", attempts, arguments.ATTEMPTS)
         if packets is not None:
             packets = arguments.whole("packets", packets, arguments.ATTEMPTS)
-        flow = targets.flow(self._cluster, source, to, arguments.protocol(protocol))
+        flow = self._asked(source, to, protocol)
         (traced,) = trace(self._live, [flow], attempts=attempts, packets=packets)
         return traced
+
+    def trace_all(self, asked: Sequence[Flow]) -> list[Traced]:
+        """Follow one attempt of each flow; they are watched together, which costs less."""
+        return trace(self._live, asked)
 
     def check(self, *checks: LocatedCheck, attempts: int | None = None) -> list[CheckResult]:
         """Run Checks, all at once; without arguments all of the scenario's.
@@ -335,6 +349,11 @@ class Lab(Changes):
         self.scenario, self._cluster = scenario, cluster
 
     # --- how ---
+
+    def _asked(self, source: str, to: Target | str | Mapping[str, object], protocol: str) -> Flow:
+        flow = targets.flow(self._cluster, source, to, arguments.protocol(protocol))
+        self.asked.append(flow)
+        return flow
 
     @property
     def _live(self) -> Running:
