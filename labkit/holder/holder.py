@@ -7,9 +7,10 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final, TypedDict
+from typing import Any, TypedDict
 
 from labkit.errors import UsageError
+from labkit.holder.names import HOSTS, named, short_name
 from labkit.holder.protocol import (
     Answered,
     Apply,
@@ -25,7 +26,6 @@ from labkit.holder.protocol import (
     Logs,
     Manifests,
     Matrix,
-    Named,
     Names,
     Objects,
     Printed,
@@ -56,9 +56,6 @@ from labkit.report import (
 )
 from labkit.report.paths import render_paths
 from labkit.report.pcapng import pcapng
-
-HOSTS: Final = ("Lab", "Node")
-"""Kinds that say which hosts there are: that stays as it is while a lab runs."""
 
 
 class Showing(TypedDict):
@@ -97,7 +94,7 @@ class Holder:
             case Describe():
                 return self.description(), ()
             case Names():
-                return self._names(), ()
+                return named(self._lab.cluster, self._lab.scenario), ()
             case Logs():
                 return Printed(logs=dict(self._lab.logs())), ()
             case Explain() | Rules() | Inventory() | Manifests():
@@ -160,17 +157,6 @@ class Holder:
             pods=list(cluster.pod_by_name),
             services=[service.key.shown for service in cluster.services],
             age_s=time.monotonic() - self._since,
-        )
-
-    def _names(self) -> Named:
-        cluster = self._lab.cluster
-        objects = self._lab.scenario.objects
-        return Named(
-            nodes=list(cluster.node_by_name),
-            clients=list(cluster.client_by_name),
-            pods=list(cluster.pod_by_name),
-            targets=list(targets.worth_probing(cluster)),
-            objects=[_shown(each).lower() for each in objects if each.kind not in HOSTS],
         )
 
     def _apply(self, file: str, content: bytes) -> Sequence[str]:
@@ -257,8 +243,7 @@ def _became(loaded: Loaded, before: Mapping[str, object]) -> str:
 
 
 def _shown(loaded: Loaded) -> str:
-    key = key_of(loaded)
-    return f"{loaded.kind}/{key.shown if key.namespace else key.name}"
+    return f"{loaded.kind}/{short_name(loaded)}"
 
 
 def _table_text(table: FlowTable, report: Report) -> str:
