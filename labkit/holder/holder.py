@@ -11,6 +11,7 @@ from typing import Any, TypedDict
 
 from labkit.errors import UsageError
 from labkit.holder.names import HOSTS, named, short_name
+from labkit.holder.netns_names import NetnsNames
 from labkit.holder.protocol import (
     Answered,
     Apply,
@@ -68,19 +69,24 @@ class Showing(TypedDict):
 class Holder:
     """Answers requests about one lab, from any thread; changes and probes take turns."""
 
-    def __init__(self, name: str, lab: Lab, request: Request) -> None:
+    def __init__(
+        self, name: str, lab: Lab, request: Request, names: NetnsNames | None = None
+    ) -> None:
         """Take a running lab.
 
         Args:
             name: what it is called.
             lab: the lab.
             request: what it was built from.
+            names: its names in /run/netns, if it is to have any.
         """
         self._name = name
         self._lab = lab
         self._request = request
+        self._names = names
         self._turn = threading.Lock()
         self._since = time.monotonic()
+        self._link()
 
     def answer(self, asked: Asked) -> tuple[Answered, Sequence[int]]:
         """Return the answer, and descriptors to hand over with it: to be closed then.
@@ -125,6 +131,7 @@ class Holder:
             case Delete(kind=kind, name=name):
                 _refuse_replica(self._lab.scenario, kind, name)
                 self._lab.remove(kind, name)
+                self._link()
                 return Texts(texts=[f"{kind}/{name} deleted"])
             case Matrix(sources=sources, attempts=attempts, reports=reports):
                 table = self._lab.matrix(sources, attempts=attempts)
@@ -138,6 +145,10 @@ class Holder:
                 return self._checked(attempts, reports)
             case Trace():
                 return self._traced(asked)
+
+    def _link(self) -> None:
+        if self._names:
+            self._names.become(self._lab.netns_fds())
 
     def _namespaces(self, host: str) -> Sequence[int]:
         net, mounts = self._lab.namespaces(host)
@@ -166,6 +177,7 @@ class Holder:
         new = [each for each in after.objects if id(each) not in known]
         _refuse_other_hosts(before, new, self._name)
         self._lab.become(after)
+        self._link()
         there = {_shown(each): each.value for each in before.objects}
         return [f"{_shown(each)} {_became(each, there)}" for each in new]
 
