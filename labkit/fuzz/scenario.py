@@ -5,21 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-import yaml
-
 from labkit.fuzz.ground import Surprise, Trial, WrongHealth
 from labkit.fuzz.hosts import Manifest
+from labkit.manifest.written import yaml_text
 from labkit.probe.flow import Flow
 
 MOST_CHECKS: Final = 10
 """A file says enough with so many flows."""
-
-
-class _Plain(yaml.SafeDumper):
-    """Writes an object out each time: readers need not know YAML's anchors."""
-
-    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - yaml's signature
-        return True
 
 
 def scenario_text(
@@ -36,10 +28,7 @@ def scenario_text(
     lab, *others = manifests
     lab = {**lab, "spec": {"dataplane": dataplane, **lab["spec"]}}
     checks = [*_checks(trial)][:MOST_CHECKS]
-    text = yaml.dump_all(
-        [lab, *others, *checks], Dumper=_Plain, sort_keys=False, default_flow_style=None, width=120
-    )
-    return f"# {comment}\n{text}"
+    return yaml_text([lab, *others, *checks], comment=comment)
 
 
 def _checks(trial: Trial) -> Iterator[Manifest]:

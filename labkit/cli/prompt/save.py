@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import yaml
 from msgspec import to_builtins
 
 from labkit.manifest.kinds import LABKIT_API, Target
+from labkit.manifest.written import yaml_text
 from labkit.probe.flow import Outcome
 from labkit.probe.table import FlowRow
 from labkit.probe.words import target_words
@@ -42,20 +42,9 @@ class Lab:
     objects: Sequence[Manifest]
 
 
-class _Plain(yaml.SafeDumper):
-    """Writes an object out each time: readers need not know YAML's anchors."""
-
-    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - yaml's signature
-        return True
-
-
 def scenario_text(lab: Lab, seen: Sequence[Seen]) -> str:
     """Return a scenario file: the lab's manifests and a Check for each flow."""
-    documents = [*_manifests(lab), *_checks(seen)]
-    text = yaml.dump_all(
-        documents, Dumper=_Plain, sort_keys=False, default_flow_style=None, width=WIDTH
-    )
-    return f"# {_headline(lab)}\n{text}"
+    return yaml_text([*_manifests(lab), *_checks(seen)], comment=_headline(lab))
 
 
 def pytest_text(lab: Lab, seen: Sequence[Seen]) -> str:
