@@ -12,6 +12,7 @@ import click
 COMMANDS: Final = {
     "apply": "add to a lab that stays, or change it, by a file",
     "check": "the Checks of a lab that stays",
+    "completion": "what bash, zsh or fish needs to complete labkit's names",
     "conformance": "how far a kube-proxy keeps to the specification",
     "delete": "take a Pod, Service or the like out of a lab that stays",
     "diff": "what changes for Services under another data plane",
@@ -33,6 +34,11 @@ COMMANDS: Final = {
     "trace": "the path of a flow's packets, hop by hop",
     "up": "build a lab that stays",
 }
+
+
+PROGRAM: Final = "labkit"
+COMPLETE: Final = "_LABKIT_COMPLETE"
+"""The variable by which a shell asks for completions; click reads it."""
 
 
 class LazyGroup(click.Group):

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import click
 
+from labkit.cli import completing
 from labkit.cli.held import tell
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.labs)
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 def command(name: str, file: Path) -> None:
     """Add Pods, Services and other objects of a file to a lab; the rules follow at once.

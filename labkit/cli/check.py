@@ -6,13 +6,14 @@ import sys
 
 import click
 
+from labkit.cli import completing
 from labkit.cli.held import reports_for, texts_of, write_reports
 from labkit.cli.options import Output, attempts_option, output_option, quiet_option
 from labkit.cli.progress import progress
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.labs)
 @quiet_option
 @attempts_option
 @output_option

@@ -6,6 +6,7 @@ from typing import Final
 
 import click
 
+from labkit.cli import completing
 from labkit.cli.held import tell
 from labkit.errors import UsageError
 from labkit.manifest.problems import nearest
@@ -16,8 +17,10 @@ KINDS: Final = ("Pod", "Service", "Deployment", "ReplicaSet", "EndpointSlice", "
 
 
 @click.command()
-@click.argument("name")
-@click.argument("objects", metavar="KIND/NAME...", nargs=-1, required=True)
+@click.argument("name", shell_complete=completing.labs)
+@click.argument(
+    "objects", metavar="KIND/NAME...", nargs=-1, required=True, shell_complete=completing.objects
+)
 def command(name: str, objects: tuple[str, ...]) -> None:
     """Take Pods, Services and other objects out of a lab; the rules follow at once.
 

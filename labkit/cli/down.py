@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
+from labkit.cli import completing
 from labkit.errors import UsageError
 
 
 @click.command()
-@click.argument("names", metavar="NAME...", nargs=-1)
+@click.argument("names", metavar="NAME...", nargs=-1, shell_complete=completing.labs)
 @click.option("--all", "everything", is_flag=True, help="Every lab of yours.")
 def command(names: tuple[str, ...], everything: bool) -> None:  # noqa: FBT001 - click's
     """End labs; return when their processes are gone.

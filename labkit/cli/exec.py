@@ -7,12 +7,19 @@ from __future__ import annotations
 
 import click
 
+from labkit.cli import completing
 from labkit.errors import UsageError
 from labkit.holder.enter import asked_for, run_in
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
-@click.argument("words", metavar="NAME HOST [--] CMD...", nargs=-1, type=click.UNPROCESSED)
+@click.argument(
+    "words",
+    metavar="NAME HOST [--] CMD...",
+    nargs=-1,
+    type=click.UNPROCESSED,
+    shell_complete=completing.lab_host_command,
+)
 def command(words: tuple[str, ...]) -> None:
     """Run a program of this machine in a client, node or pod of a lab.
 

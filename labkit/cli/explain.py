@@ -8,6 +8,7 @@ from typing import Literal
 
 import click
 
+from labkit.cli import completing
 from labkit.cli.held import is_lab, refuse_options, reports_for, texts_of
 from labkit.cli.options import (
     Output,
@@ -21,9 +22,14 @@ from labkit.cli.options import (
 
 
 @click.command()
-@click.argument("file", metavar="FILE|NAME", type=click.Path(path_type=Path))
-@click.argument("source", metavar="FROM")
-@click.argument("to", metavar="TO")
+@click.argument(
+    "file",
+    metavar="FILE|NAME",
+    shell_complete=completing.labs_or_files,
+    type=click.Path(path_type=Path),
+)
+@click.argument("source", metavar="FROM", shell_complete=completing.hosts)
+@click.argument("to", metavar="TO", shell_complete=completing.targets)
 @protocol_option
 @click.option(
     "-o",

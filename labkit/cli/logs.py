@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
+from labkit.cli import completing
 from labkit.errors import UsageError
 
 
 @click.command()
-@click.argument("name")
-@click.argument("pod", required=False)
+@click.argument("name", shell_complete=completing.labs)
+@click.argument("pod", required=False, shell_complete=completing.pods)
 def command(name: str, pod: str | None) -> None:
     """Print what programs in pods have written so far, or those of one pod.
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from labkit.cli import completing
 from labkit.cli.held import labs_among, refuse_what_builds, reports_for, texts_of, write_reports
 from labkit.cli.labs import everywhere, load_scenarios, requests_for, tell_logs
 from labkit.cli.options import LabOptions, dataplanes, lab_options, sources_option, write
@@ -15,7 +16,12 @@ from labkit.errors import UsageError
 
 @click.command()
 @click.argument(
-    "paths", metavar="FILE|NAME...", nargs=-1, required=True, type=click.Path(path_type=Path)
+    "paths",
+    metavar="FILE|NAME...",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path),
+    shell_complete=completing.labs_or_files,
 )
 @sources_option
 @lab_options

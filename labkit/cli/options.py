@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
+from labkit.cli import completing
 from labkit.errors import MissingFeature, UsageError
 from labkit.manifest.kinds import DATAPLANES, PROXY_MODES
 from labkit.report import FORMATS
@@ -46,6 +48,13 @@ class OutputType(click.ParamType[Output]):
 
     def __init__(self, formats: Sequence[str] = FORMATS) -> None:
         self._formats = formats
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Offer the formats."""
+        del ctx, param
+        return [CompletionItem(each) for each in self._formats if each.startswith(incomplete)]
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
@@ -101,6 +110,7 @@ output_option = output_option_for(FORMATS)
 dataplane_option = click.option(
     "--dataplane",
     metavar="NAME[,NAME]",
+    shell_complete=completing.one_of(DATAPLANES),
     help=f"Data planes to run under, instead of the Lab's: {', '.join(DATAPLANES)}.",
 )
 kernel_option = click.option(
@@ -119,6 +129,7 @@ sources_option = click.option(
     "--from",
     "sources",
     metavar="NAME[,NAME]|all",
+    shell_complete=completing.sources,
     help="Sources: names of clients, nodes and pods, or all. Default: every client, every node "
     "and, per Service and node, one endpoint pod and one other.",
 )

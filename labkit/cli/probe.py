@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from labkit.cli import completing
 from labkit.cli.options import attempts_option, protocol_option, quiet_option, terminal
 from labkit.cli.progress import progress
 from labkit.holder.client import ask_for
@@ -11,9 +12,9 @@ from labkit.holder.protocol import Probe, Probed
 
 
 @click.command()
-@click.argument("name")
-@click.argument("source", metavar="FROM")
-@click.argument("to", metavar="TO")
+@click.argument("name", shell_complete=completing.labs)
+@click.argument("source", metavar="FROM", shell_complete=completing.hosts)
+@click.argument("to", metavar="TO", shell_complete=completing.targets)
 @quiet_option
 @attempts_option
 @protocol_option

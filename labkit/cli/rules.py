@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from labkit.cli import completing
 from labkit.cli.held import is_lab, refuse_options, texts_of
 from labkit.cli.options import (
     dataplane_option,
@@ -25,8 +26,19 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("file", metavar="FILE|NAME", type=click.Path(path_type=Path))
-@click.option("--node", "nodes", multiple=True, help="Only this node; may be given more than once.")
+@click.argument(
+    "file",
+    metavar="FILE|NAME",
+    shell_complete=completing.labs_or_files,
+    type=click.Path(path_type=Path),
+)
+@click.option(
+    "--node",
+    "nodes",
+    multiple=True,
+    shell_complete=completing.nodes,
+    help="Only this node; may be given more than once.",
+)
 @rootless_option
 @kernel_option
 @proxy_mode_option

@@ -7,13 +7,14 @@ import sys
 
 import click
 
+from labkit.cli import completing
 from labkit.errors import UsageError
 from labkit.holder.enter import run_in
 
 
 @click.command()
-@click.argument("name")
-@click.argument("host", required=False)
+@click.argument("name", shell_complete=completing.labs)
+@click.argument("host", required=False, shell_complete=completing.hosts)
 @click.option(
     "-k",
     "--keep-going",

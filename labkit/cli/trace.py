@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from labkit.cli import completing
 from labkit.cli.held import labs_among, refuse_what_builds, reports_for, texts_of, write_reports
 from labkit.cli.labs import everywhere, load_scenarios, requests_for
 from labkit.cli.options import (
@@ -32,9 +33,14 @@ CAPTURE: Final = "pcapng"
 
 
 @click.command()
-@click.argument("scenario", metavar="FILE|NAME", type=click.Path(path_type=Path))
-@click.argument("source", metavar="FROM")
-@click.argument("to", metavar="TO")
+@click.argument(
+    "scenario",
+    metavar="FILE|NAME",
+    shell_complete=completing.labs_or_files,
+    type=click.Path(path_type=Path),
+)
+@click.argument("source", metavar="FROM", shell_complete=completing.hosts)
+@click.argument("to", metavar="TO", shell_complete=completing.targets)
 @protocol_option
 @click.option(
     "--packets",

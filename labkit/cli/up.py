@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -23,6 +24,7 @@ from labkit.cli.options import (
 )
 from labkit.cli.progress import progress
 from labkit.errors import MissingFeature, UsageError
+from labkit.kernel.rootless import is_inside
 
 if TYPE_CHECKING:
     from labkit.holder.protocol import Description
@@ -37,6 +39,12 @@ IN_A_GUEST: Final = ", or --kernel uml"
     "paths", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path)
 )
 @click.option("--name", help="What to call the lab, instead of its file's metadata.name.")
+@click.option(
+    "--netns-names",
+    is_flag=True,
+    help="Root only: give the namespaces names in /run/netns, NAME:HOST, for ip netns exec. They "
+    "go with the lab.",
+)
 @quiet_option
 @seed_option
 @rootless_option
@@ -49,6 +57,7 @@ IN_A_GUEST: Final = ", or --kernel uml"
 def command(
     paths: tuple[Path, ...],
     name: str | None,
+    netns_names: bool,  # noqa: FBT001 - click's
     dataplane: str | None,
     iptables: Literal["nft", "legacy"] | None,
     kube_proxy: Path | None,
@@ -68,6 +77,11 @@ def command(
     labkit exec nodeport-cluster client -- curl -s 192.168.0.2:30080/clientip
     labkit down nodeport-cluster
     """  # noqa: D301
+    if netns_names and (os.geteuid() or rootless or is_inside()):
+        raise UsageError(
+            "--netns-names is for root: /run/netns is the machine's; labkit exec NAME HOST needs no"
+            " names there"
+        )
     options = LabOptions(
         outputs=(),
         dataplane=dataplane,
@@ -83,7 +97,7 @@ def command(
         verbose=False,
         quiet=quiet,
     )
-    _start(_the_one(paths, options), name, options)
+    _start(_the_one(paths, options), name, options, netns_names=netns_names)
 
 
 def _the_one(paths: tuple[Path, ...], options: LabOptions) -> Request:
@@ -97,7 +111,7 @@ def _the_one(paths: tuple[Path, ...], options: LabOptions) -> Request:
     return requests[0]
 
 
-def _start(request: Request, name: str | None, options: LabOptions) -> None:
+def _start(request: Request, name: str | None, options: LabOptions, *, netns_names: bool) -> None:
     from labkit.holder.start import start
     from labkit.holder.state import open_folder
 
@@ -106,7 +120,13 @@ def _start(request: Request, name: str | None, options: LabOptions) -> None:
         with (
             open_folder() as folder,
             # Its wheel turns on a thread, and that begins once the process that stays was forked.
-            start(folder, called, request, lambda: progress(called, quiet=options.quiet)) as lab,
+            start(
+                folder,
+                called,
+                request,
+                lambda: progress(called, quiet=options.quiet),
+                netns_names=netns_names,
+            ) as lab,
         ):
             click.echo(_words(lab))
     except MissingFeature as error:

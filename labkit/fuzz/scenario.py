@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from labkit.fuzz.ground import Surprise, Trial, WrongHealth
 from labkit.fuzz.hosts import Manifest
+from labkit.manifest.written import yaml_text
 from labkit.probe.flow import Flow
 from labkit.report.yaml_text import yaml_text
 

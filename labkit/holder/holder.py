@@ -7,9 +7,11 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final, TypedDict
+from typing import Any, TypedDict
 
 from labkit.errors import UsageError
+from labkit.holder.names import HOSTS, named, short_name
+from labkit.holder.netns_names import NetnsNames
 from labkit.holder.protocol import (
     Answered,
     Apply,
@@ -25,7 +27,6 @@ from labkit.holder.protocol import (
     Logs,
     Manifests,
     Matrix,
-    Named,
     Names,
     Objects,
     Printed,
@@ -57,9 +58,6 @@ from labkit.report import (
 from labkit.report.paths import render_paths
 from labkit.report.pcapng import pcapng
 
-HOSTS: Final = ("Lab", "Node")
-"""Kinds that say which hosts there are: that stays as it is while a lab runs."""
-
 
 class Showing(TypedDict):
     """What the reader of a report can show."""
@@ -71,19 +69,24 @@ class Showing(TypedDict):
 class Holder:
     """Answers requests about one lab, from any thread; changes and probes take turns."""
 
-    def __init__(self, name: str, lab: Lab, request: Request) -> None:
+    def __init__(
+        self, name: str, lab: Lab, request: Request, names: NetnsNames | None = None
+    ) -> None:
         """Take a running lab.
 
         Args:
             name: what it is called.
             lab: the lab.
             request: what it was built from.
+            names: its names in /run/netns, if it is to have any.
         """
         self._name = name
         self._lab = lab
         self._request = request
+        self._names = names
         self._turn = threading.Lock()
         self._since = time.monotonic()
+        self._link()
 
     def answer(self, asked: Asked) -> tuple[Answered, Sequence[int]]:
         """Return the answer, and descriptors to hand over with it: to be closed then.
@@ -97,7 +100,7 @@ class Holder:
             case Describe():
                 return self.description(), ()
             case Names():
-                return self._names(), ()
+                return named(self._lab.cluster, self._lab.scenario), ()
             case Logs():
                 return Printed(logs=dict(self._lab.logs())), ()
             case Explain() | Rules() | Inventory() | Manifests():
@@ -128,6 +131,7 @@ class Holder:
             case Delete(kind=kind, name=name):
                 _refuse_replica(self._lab.scenario, kind, name)
                 self._lab.remove(kind, name)
+                self._link()
                 return Texts(texts=[f"{kind}/{name} deleted"])
             case Matrix(sources=sources, attempts=attempts, reports=reports):
                 table = self._lab.matrix(sources, attempts=attempts)
@@ -141,6 +145,10 @@ class Holder:
                 return self._checked(attempts, reports)
             case Trace():
                 return self._traced(asked)
+
+    def _link(self) -> None:
+        if self._names:
+            self._names.become(self._lab.netns_fds())
 
     def _namespaces(self, host: str) -> Sequence[int]:
         net, mounts = self._lab.namespaces(host)
@@ -162,17 +170,6 @@ class Holder:
             age_s=time.monotonic() - self._since,
         )
 
-    def _names(self) -> Named:
-        cluster = self._lab.cluster
-        objects = self._lab.scenario.objects
-        return Named(
-            nodes=list(cluster.node_by_name),
-            clients=list(cluster.client_by_name),
-            pods=list(cluster.pod_by_name),
-            targets=list(targets.worth_probing(cluster)),
-            objects=[_shown(each).lower() for each in objects if each.kind not in HOSTS],
-        )
-
     def _apply(self, file: str, content: bytes) -> Sequence[str]:
         before = self._lab.scenario
         after = with_text(before, content, file=file)
@@ -180,6 +177,7 @@ class Holder:
         new = [each for each in after.objects if id(each) not in known]
         _refuse_other_hosts(before, new, self._name)
         self._lab.become(after)
+        self._link()
         there = {_shown(each): each.value for each in before.objects}
         return [f"{_shown(each)} {_became(each, there)}" for each in new]
 
@@ -257,8 +255,7 @@ def _became(loaded: Loaded, before: Mapping[str, object]) -> str:
 
 
 def _shown(loaded: Loaded) -> str:
-    key = key_of(loaded)
-    return f"{loaded.kind}/{key.shown if key.namespace else key.name}"
+    return f"{loaded.kind}/{short_name(loaded)}"
 
 
 def _table_text(table: FlowTable, report: Report) -> str:

@@ -15,9 +15,10 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 from labkit.errors import LabError, LabkitError, UsageError
+from labkit.holder.netns_names import NetnsNames, watch
 from labkit.holder.protocol import (
     Answer,
     Description,
@@ -43,6 +44,8 @@ def start(
     name: str,
     request: Request,
     meanwhile: Callable[[], AbstractContextManager[None]] = nullcontext,
+    *,
+    netns_names: bool = False,
 ) -> Iterator[Description]:
     """Build a lab in a process of its own and give what it is to a block of code.
 
@@ -53,6 +56,7 @@ def start(
         name: what to call it.
         request: what to build.
         meanwhile: entered while this process waits for the lab.
+        netns_names: whether its namespaces get names in /run/netns.
 
     Raises:
         UsageError: the name is taken, or none.
@@ -72,7 +76,8 @@ def start(
     holder = os.fork()
     if not holder:
         mine.close()
-        _hold(folder, name, lock, its, request, lab)
+        names = NetnsNames(folder, name) if netns_names else None
+        _hold(Hold(folder, name, lock, its), request, lab, names)
     its.close()
     os.close(lock)
     with mine:
@@ -88,34 +93,43 @@ def start(
             raise
 
 
-def _hold(
-    folder: Folder, name: str, lock: int, starter: socket.socket, request: Request, lab: Lab
-) -> NoReturn:
+class Hold(NamedTuple):
+    """What the process that is to hold a lab was given."""
+
+    folder: Folder
+    name: str
+    lock: int
+    starter: socket.socket
+
+
+def _hold(hold: Hold, request: Request, lab: Lab, names: NetnsNames | None) -> NoReturn:
     """Be the process that holds a lab: build it, say so, serve it, and end."""
     try:
-        _detach(keep=(lock, starter.fileno(), folder.fd))
-        folder.sign(lock)
-        _serve(folder, name, starter, request, lab)
+        _detach(keep=(hold.lock, hold.starter.fileno(), hold.folder.fd))
+        hold.folder.sign(hold.lock)
+        if names:
+            watch(hold.folder, hold.lock, hold.starter.fileno())
+        _serve(hold, request, lab, names)
     except LabkitError as error:
-        _say(starter, failure_of(error))
+        _say(hold.starter, failure_of(error))
     except BaseException as error:  # noqa: BLE001 - there is nobody else to tell
         kind = type(error).__name__
-        _say(starter, failure_of(LabError(f"lab {name} failed: {kind}: {error}")))
+        _say(hold.starter, failure_of(LabError(f"lab {hold.name} failed: {kind}: {error}")))
     finally:
-        folder.release(name)
+        hold.folder.release(hold.name)
         os._exit(0)
 
 
-def _serve(folder: Folder, name: str, starter: socket.socket, request: Request, lab: Lab) -> None:
+def _serve(hold: Hold, request: Request, lab: Lab, names: NetnsNames | None) -> None:
     from labkit.holder.holder import Holder
     from labkit.holder.server import serve
 
-    with lab, folder.listen(name) as listener:
-        holder = Holder(name, lab, request)
-        starter.sendall(line_of(holder.description()))
-        if starter.recv(len(STAY)) != STAY:
+    with lab, hold.folder.listen(hold.name) as listener:
+        holder = Holder(hold.name, lab, request, names)
+        hold.starter.sendall(line_of(holder.description()))
+        if hold.starter.recv(len(STAY)) != STAY:
             return
-        starter.close()
+        hold.starter.close()
         serve(holder, listener)
 
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 LOCK: Final = ".lock"
 SOCKET: Final = ".sock"
+NETNS: Final = ".netns"
+"""What a lab has linked in /run/netns, see `labkit.holder.netns_names`; most have nothing."""
 PRIVATE: Final = 0o700
 BACKLOG: Final = 128
 
@@ -56,7 +58,7 @@ class Folder:
         with self._alone():
             lock = self._lock(name, os.O_CREAT)
             if lock is not None:
-                self._unlink(name + SOCKET)
+                self._clear(name)
                 os.ftruncate(lock, 0)
             return lock
 
@@ -88,7 +90,7 @@ class Folder:
     def release(self, name: str) -> None:
         """Remove what is there of a lab, as the process that holds it."""
         with self._alone():
-            self._unlink(name + SOCKET)
+            self._clear(name)
             self._unlink(name + LOCK)
 
     def listen(self, name: str) -> socket.socket:
@@ -139,10 +141,21 @@ class Folder:
             return True
         if lock is None:
             return False
-        self._unlink(name + SOCKET)
+        self._clear(name)
         self._unlink(name + LOCK)
         os.close(lock)
         return True
+
+    def _clear(self, name: str) -> None:
+        """Remove what is there of a lab but its lock, which is held."""
+        self._unlink(name + SOCKET)
+        try:
+            os.stat(name + NETNS, dir_fd=self.fd)
+        except FileNotFoundError:
+            return
+        from labkit.holder.netns_names import remove
+
+        remove(self.fd, name)
 
     def _lock(self, name: str, flags: int = 0) -> int | None:
         lock = os.open(name + LOCK, os.O_RDWR | os.O_CLOEXEC | flags, 0o600, dir_fd=self.fd)

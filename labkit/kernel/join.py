@@ -11,7 +11,7 @@ import signal
 from contextlib import suppress
 
 from labkit.errors import CannotExecuteError, CommandNotFoundError, KernelError
-from labkit.kernel.tools import search_path
+from labkit.kernel.tools import how_to_get, search_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def become(argv: Sequence[str]) -> NoReturn:
         os.execvpe(argv[0], list(argv), environment)  # noqa: S606 - the user's own command
     except FileNotFoundError:
         raise CommandNotFoundError(
-            f"{argv[0]} is no program of this machine; install it, or give its path"
+            f"{argv[0]} is no program of this machine; {how_to_get(argv[0])}"
         ) from None
     except OSError as error:
         raise CannotExecuteError(f"{argv[0]}: {error.strerror}") from None

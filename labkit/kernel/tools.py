@@ -28,6 +28,27 @@ def which(name: str) -> str | None:
     return shutil.which(name, path=search_path())
 
 
+def how_to_get(program: str) -> str:
+    """What to do if a program is not there: Debian's package of those that labs are explored with.
+
+    Source: packages.debian.org, bookworm.
+    """
+    packages = {
+        **{name: name for name in ("conntrack", "curl", "ipset", "ipvsadm", "nmap", "socat")},
+        **{name: name for name in ("tcpdump", "traceroute", "tshark", "wget", "iperf3", "mtr")},
+        **dict.fromkeys(("bridge", "ip", "ss", "tc"), "iproute2"),
+        **dict.fromkeys(("iptables", "iptables-save"), "iptables"),
+        **dict.fromkeys(("dig", "nslookup"), "bind9-dnsutils"),
+        "arping": "arping",
+        "nc": "netcat-openbsd",
+        "nft": "nftables",
+        "ping": "iputils-ping",
+    }
+    if package := packages.get(program):
+        return f"apt-get install {package}"
+    return "install it, or give its path"
+
+
 def can_execute(program: Path) -> bool:
     """Whether this process may run a file."""
     return os.access(program, os.X_OK)

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from labkit.cluster.build import build_cluster
-from labkit.cluster.lookup import unknown
+from labkit.cluster.lookup import host_names, unknown
 from labkit.cluster.model import Client, Cluster, Node, Pod
 from labkit.dataplane.iptables.apply import Backend
 from labkit.errors import CommandError, LabError
@@ -330,6 +330,11 @@ class Lab(Changes):
         """
         targets.check_host(self._cluster, host)
         return self._live.namespace(host).duplicates()
+
+    def netns_fds(self) -> Mapping[str, int]:
+        """Return the descriptor of each host's network namespace, which stays the lab's own."""
+        hosts = host_names(self._cluster)
+        return {host: self._live.namespace(host).fd for host in hosts}
 
     # --- what it becomes ---
 

@@ -21,6 +21,7 @@ SMALL = {
     "bench/bench_setup.py": ["--pods", "3", "--rounds", "1", "--nodes", "2"],
     "bench/bench_probes.py": ["--hosts", "3", "--rounds", "1"],
     "bench/bench_fuzz.py": ["--clusters", "3", "--rounds", "1"],
+    "bench/bench_held.py": ["--rounds", "1"],
 }
 """Benchmarks are run as shown but small: what they print is asked for, not how fast it is."""
 BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)

@@ -15,7 +15,7 @@ import pytest
 from tests.lab import host
 from tests.lab.held import LABKIT, PROGRAMS, Labs, labs_in, until
 
-MOMENTS = 20
+MOMENTS = 30
 LONGEST_S = 1.5
 """Later than this the lab is up and its flow table probed; the spread covers all of it."""
 USE = f'{LABKIT} up "$0" && {LABKIT} matrix programs && exec {LABKIT} exec programs web-1 sleep 99'
@@ -47,7 +47,7 @@ def kill_holder(labs: Labs) -> None:
 
 
 @pytest.mark.timeout(180)
-def test_kill_9_of_the_holder_at_20_random_moments_leaves_nothing(
+def test_kill_9_of_the_holder_at_30_random_moments_leaves_nothing(
     labs: Labs, scenario: Path
 ) -> None:
     before = host.snapshot()

@@ -177,7 +177,11 @@ def test_a_script_stops_at_the_first_line_that_fails(labs: Labs) -> None:
         ("matrix --form client", 2, "No such option '--form'"),
         ("probe client", 2, "Missing argument 'TO'."),
         ("client", 2, "say what to run on client: client COMMAND"),
-        ("client no-such-program", 127, "no-such-program is no program of this machine"),
+        (
+            "client no-such-program",
+            127,
+            "no-such-program is no program of this machine; install it, or give its path",
+        ),
         ("save here", 2, "say where to: save FILE.yaml for a scenario, save FILE.py for pytest"),
         ("save no-such-folder/x.yaml", 1, "x.yaml: No such file or directory; name another file"),
     ],
@@ -193,6 +197,31 @@ def test_what_is_wrong_is_told_in_a_line_with_what_to_do(
     assert says in done.stderr.splitlines()[0]
     assert len(done.stderr.splitlines()) == 2  # and that the script has ended there
     assert "Traceback" not in done.stderr
+
+
+def test_a_machine_without_curl_says_how_to_get_it(labs: Labs, tmp_path: Path) -> None:
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    labs.ok("up", CLUSTER)
+    environment = {**labs.environment, "PATH": str(tools)}
+    if any(
+        (Path(folder) / "curl").exists() for folder in ("/usr/local/sbin", "/usr/sbin", "/sbin")
+    ):
+        pytest.skip("curl is where programs for root are")
+
+    done = subprocess.run(
+        [LABKIT, "shell", NAME],
+        env=environment,
+        input="client curl node2:30080",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 127
+    assert done.stderr.splitlines()[0] == (
+        "labkit: curl is no program of this machine; apt-get install curl"
+    )
 
 
 def test_help_and_history(labs: Labs) -> None:

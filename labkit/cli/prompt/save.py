@@ -14,6 +14,7 @@ from typing import Any, Final
 from msgspec import to_builtins
 
 from labkit.manifest.kinds import LABKIT_API, Target
+from labkit.manifest.written import yaml_text
 from labkit.probe.flow import Outcome
 from labkit.probe.table import FlowRow
 from labkit.probe.words import target_words

@@ -7,6 +7,7 @@ import socket
 
 import pytest
 
+from labkit.cluster.model import Protocol
 from labkit.errors import (
     KernelError,
     LabError,
@@ -23,10 +24,18 @@ from labkit.holder.protocol import (
     Delete,
     Describe,
     Enter,
+    Explain,
     Failure,
+    Inventory,
     Logs,
+    Manifests,
     Matrix,
+    Names,
+    Objects,
+    Probe,
+    Probed,
     Report,
+    Rules,
     Texts,
     answer_from,
     error_of,
@@ -36,7 +45,10 @@ from labkit.holder.protocol import (
     request_from,
 )
 from labkit.holder.server import check_peer
+from labkit.manifest.kinds import Target
 from labkit.manifest.load import load_text
+from labkit.probe.table import flow_row
+from tests.unit.report.examples import seen
 
 REPORT = Report(format="table", color=True, unicode=False)
 
@@ -51,6 +63,12 @@ REPORT = Report(format="table", color=True, unicode=False)
         Delete(kind="Pod", name="web-1"),
         Matrix(sources=["client"], attempts=None, reports=[REPORT]),
         Check(attempts=3, reports=[REPORT]),
+        Names(),
+        Probe(source="client", to="node2:30080", protocol=Protocol.UDP, attempts=None),
+        Explain(source="client", to="web", protocol=Protocol.TCP, report=REPORT),
+        Rules(nodes=["node1"]),
+        Inventory(what="pods", report=REPORT),
+        Manifests(),
     ],
     ids=lambda request: type(request).__name__,
 )
@@ -115,6 +133,19 @@ def test_an_error_of_a_finer_kind_keeps_text_and_exit_status() -> None:
 def test_what_is_no_answer_is_told_with_what_to_do() -> None:
     with pytest.raises(LabError, match="labkit down"):
         answer_from(b'{"answer": "what-is-to-come"}\n')
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Probed(row=flow_row(seen(backends={"web-1": 20})), to=Target(node="node2", port=30080)),
+        Probed(row=flow_row(seen()), to=Target(service="web", port="http")),
+        Objects(objects=[{"kind": "Pod", "spec": {"ports": [80, None, True, 1.5]}}]),
+    ],
+    ids=["a node's port", "a Service's port", "objects"],
+)
+def test_an_answer_comes_out_as_it_went_in(answer: Probed | Objects) -> None:
+    assert answer_from(line_of(answer)) == answer
 
 
 def test_a_line_may_come_in_pieces() -> None:

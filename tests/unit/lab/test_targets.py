@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from labkit.cluster.build import build_cluster
 from labkit.cluster.model import Protocol
 from labkit.errors import UsageError
-from labkit.lab.targets import parse
+from labkit.lab.targets import by_name, parse, target_in, worth_probing
+from labkit.manifest.kinds import Target
 from labkit.manifest.load import load_text
 
 SCENARIO = """
@@ -47,14 +49,15 @@ spec:
         ("web-1", "10.244.1.2", 8080, "TCP", "PodIP"),
         ("10.96.0.20:80", "10.96.0.20", 80, "TCP", "ClusterIP"),
         ("10.9.9.9:80", "10.9.9.9", 80, "TCP", None),
+        ("web.default.svc:80", "10.96.0.20", 80, "TCP", "ClusterIP"),
+        ("web.default.svc.cluster.local:dns", "10.96.0.20", 53, "UDP", "ClusterIP"),
+        ("localhost:30080", "127.0.0.1", 30080, "TCP", "NodePort"),
         ("127.0.0.1:30080", "127.0.0.1", 30080, "TCP", "NodePort"),
     ],
 )
 def test_a_target_in_words(
     text: str, address: str, dport: int, protocol: str, via: str | None
 ) -> None:
-    from labkit.cluster.build import build_cluster
-
     flow = parse(build_cluster(load_text(SCENARIO)), "node1", text, Protocol.TCP)
 
     assert (str(flow.address), flow.dport, flow.protocol, flow.via) == (
@@ -75,8 +78,6 @@ def test_a_target_in_words(
     ],
 )
 def test_a_target_that_is_none_says_what_there_is(text: str, message: str) -> None:
-    from labkit.cluster.build import build_cluster
-
     with pytest.raises(UsageError, match=message):
         parse(build_cluster(load_text(SCENARIO)), "client", text, Protocol.TCP)
 
@@ -91,8 +92,6 @@ def test_a_target_that_is_none_says_what_there_is(text: str, message: str) -> No
     ids=["large", "zero", "very long"],
 )
 def test_a_port_that_there_cannot_be_is_told(text: str, said: str) -> None:
-    from labkit.cluster.build import build_cluster
-
     with pytest.raises(UsageError, match=said):
         parse(build_cluster(load_text(SCENARIO)), "node1", text, Protocol.TCP)
 
@@ -106,3 +105,36 @@ def test_a_target_that_is_no_address_is_told(to: dict[str, object]) -> None:
 
     with pytest.raises(UsageError, match="give a node, a service, a pod or an IPv4 address"):
         resolve(cluster, "node1", target_from(to), Protocol.TCP)
+
+
+def test_every_target_that_is_offered_is_one() -> None:
+    cluster = build_cluster(load_text(SCENARIO))
+    offered = list(worth_probing(cluster))
+
+    assert offered == [
+        "web:http",
+        "web:dns",
+        "node1:30080",
+        "node1:30053",
+        "node2:30080",
+        "node2:30053",
+        "web-1:8080",
+    ]
+    for each in offered:
+        target_in(cluster, each)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("10.244.1.2:8080", Target(pod="web-1", port=8080)),
+        ("192.168.0.2:30080", Target(node="node2", port=30080)),
+        ("10.96.0.20:80", Target(service="web", port="http")),
+        ("10.96.0.20:81", Target(address="10.96.0.20", port=81)),
+        ("203.0.113.9:80", Target(address="203.0.113.9", port=80)),
+        ("web:http", Target(service="web", port="http")),
+    ],
+)
+def test_an_address_that_a_lab_gives_is_named(text: str, named: Target) -> None:
+    cluster = build_cluster(load_text(SCENARIO))
+    assert by_name(cluster, target_in(cluster, text)) == named

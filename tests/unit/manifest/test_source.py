@@ -5,16 +5,9 @@ from __future__ import annotations
 import pytest
 
 from labkit.manifest import source
+from labkit.manifest.plain_objects import tree_of
 from labkit.manifest.source import documents, head_comment
-from labkit.manifest.tree import Node
-
-
-def plain(node: Node) -> object:
-    if isinstance(node.value, dict):
-        return {name: plain(entry.node) for name, entry in node.value.items()}
-    if isinstance(node.value, list):
-        return [plain(item) for item in node.value]
-    return node.value
+from labkit.manifest.tree import plain
 
 
 def read(text: str | bytes) -> object:
@@ -216,3 +209,10 @@ def test_without_libyaml_the_python_parser_says_the_same(monkeypatch: pytest.Mon
 def test_the_comment_at_the_head_is_the_description(text: str, comment: str) -> None:
     assert head_comment(text) == comment
     assert head_comment(text.encode()) == comment
+
+
+def test_a_tree_is_again_the_objects_that_it_was_read_from() -> None:
+    value: object = {"text": "a", "list": [1, 2.5, True, None, {"deep": []}], "empty": {}}
+    tree, problems = tree_of(value, "<objects>")
+    assert not problems
+    assert plain(tree) == value
