@@ -20,7 +20,8 @@ if TYPE_CHECKING:
         MissingFeature,
         UsageError,
     )
-    from labkit.lab.lab import Lab, Seen
+    from labkit.lab.lab import Lab
+    from labkit.lab.seen import Seen
     from labkit.lab.targets import Target
     from labkit.manifest.load import load
 
@@ -40,7 +41,7 @@ __all__ = [
 
 _HOME: Final = {
     "Lab": "labkit.lab.lab",
-    "Seen": "labkit.lab.lab",
+    "Seen": "labkit.lab.seen",
     "Target": "labkit.lab.targets",
     "load": "labkit.manifest.load",
 }

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import socket
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from ipaddress import IPv4Address
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,9 +15,12 @@ from labkit.dataplane.iptables.apply import Backend
 from labkit.errors import CommandError, LabError, UsageError
 from labkit.lab import targets
 from labkit.lab.checks import run_checks
+from labkit.lab.completed import Completed, completed
 from labkit.lab.dumps import read_dumps, rules_source
+from labkit.lab.host import Host
 from labkit.lab.real_kube_proxy import choose
 from labkit.lab.running import Running
+from labkit.lab.seen import Seen, seen_in
 from labkit.lab.source import Source, lab_object, pod_object, scenario_of, service_object
 from labkit.lab.tables import table_of
 from labkit.lab.targets import Target
@@ -28,47 +28,9 @@ from labkit.lab.tracing import Traced, trace
 from labkit.manifest.kinds import LocatedCheck, Scenario
 from labkit.manifest.load import with_objects, without_object
 from labkit.probe.expected import judged, judged_row
-from labkit.probe.flow import Flow, Observation, Outcome
 from labkit.probe.plan import flows
 from labkit.probe.table import FlowRow, FlowTable, flow_row
 from labkit.probe.verdict import CheckResult
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """What a probe saw: the flow table's row in Python's types."""
-
-    flow: Flow
-    outcome: Outcome
-    attempts: int
-    outcomes: Mapping[Outcome, int]
-    backends: Mapping[str, int]
-    """Attempts answered, by pod."""
-    sources_seen: Mapping[IPv4Address, int]
-    """Attempts, by the client address that the pod saw."""
-    client_sources: frozenset[str]
-    """The same in words: ``preserved``, a node's name, or the address."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Host:
-    """A client, node or pod of the lab, by its address."""
-
-    name: str
-    address: IPv4Address
-
-    def port(self, number: int, protocol: str = "TCP") -> Target:
-        """Return a port of this host, to probe."""
-        return Target(address=self.address, port=number, protocol=Protocol(protocol))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Completed:
-    """A program that ran to its end."""
-
-    returncode: int
-    stdout: str
-    stderr: str
 
 
 class Lab:
@@ -213,9 +175,9 @@ class Lab:
         Raises:
             UsageError: a name does not exist.
         """
-        flow = self._flow(source, to, Protocol(protocol))
+        flow = targets.flow(self._cluster, source, to, Protocol(protocol))
         (observation,) = self._live.observe([flow], attempts=attempts)
-        return _seen(observation)
+        return seen_in(observation)
 
     def row(
         self,
@@ -229,7 +191,7 @@ class Lab:
 
         The arguments and errors are those of `probe`.
         """
-        flow = self._flow(source, to, Protocol(protocol))
+        flow = targets.flow(self._cluster, source, to, Protocol(protocol))
         (observation,) = self._live.observe([flow], attempts=attempts)
         return judged_row(self._cluster, flow_row(observation), enough=attempts is None)
 
@@ -269,7 +231,7 @@ class Lab:
         Raises:
             UsageError: a name does not exist.
         """
-        flow = self._flow(source, to, Protocol(protocol))
+        flow = targets.flow(self._cluster, source, to, Protocol(protocol))
         (traced,) = trace(self._live, [flow], attempts=attempts, packets=packets)
         return traced
 
@@ -297,24 +259,7 @@ class Lab:
             CommandError: ``check`` is true and the program exited non-zero.
         """
         targets.check_host(self._cluster, host)
-        process = self._live.namespace(host).popen(
-            argv,
-            env=env,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            own_pids=True,
-        )
-        try:
-            out, err = process.communicate(stdin.encode())
-        finally:
-            process.kill()
-            process.wait()
-        done = Completed(
-            returncode=process.returncode,
-            stdout=out.decode(errors="replace"),
-            stderr=err.decode(errors="replace"),
-        )
+        done = completed(self._live.namespace(host), argv, stdin=stdin, env=env)
         if check and done.returncode:
             raise CommandError(
                 argv, where=host, returncode=done.returncode, stderr=done.stderr, stdin=stdin
@@ -433,30 +378,8 @@ class Lab:
             real_kube_proxy=self._kube_proxy.identity if self._kube_proxy else None,
         )
 
-    def _flow(
-        self, source: str, to: Target | str | Mapping[str, object], protocol: Protocol
-    ) -> Flow:
-        targets.check_host(self._cluster, source)
-        if isinstance(to, Target):
-            return targets.flow_to(self._cluster, source, to.address, to.port, to.protocol)
-        if isinstance(to, str):
-            return targets.parse(self._cluster, source, to, protocol)
-        return targets.resolve(self._cluster, source, targets.target_from(to), protocol)
-
     @staticmethod
     def _host(what: str, name: str, hosts: Mapping[str, Node | Client | Pod]) -> Host:
         if name not in hosts:
             raise unknown(what, name, hosts)
         return Host(name=name, address=hosts[name].address)
-
-
-def _seen(observation: Observation) -> Seen:
-    return Seen(
-        flow=observation.flow,
-        outcome=observation.outcome,
-        attempts=observation.attempts,
-        outcomes=observation.outcomes,
-        backends=dict(observation.backends),
-        sources_seen=dict(observation.sources_seen),
-        client_sources=frozenset(observation.client_sources),
-    )

@@ -48,6 +48,22 @@ class Served(NamedTuple):
     via: Via
 
 
+def flow(
+    cluster: Cluster, source: str, to: Target | str | Mapping[str, object], protocol: Protocol
+) -> Flow:
+    """Return the flow that a caller means; ``to`` as `labkit.lab.lab.Lab.probe` takes it.
+
+    Raises:
+        UsageError: a name does not exist, or the port is not clear.
+    """
+    check_host(cluster, source)
+    if isinstance(to, Target):
+        return flow_to(cluster, source, to.address, to.port, to.protocol)
+    if isinstance(to, str):
+        return parse(cluster, source, to, protocol)
+    return resolve(cluster, source, target_from(to), protocol)
+
+
 def resolve(cluster: Cluster, source: str, to: kinds.Target, protocol: Protocol) -> Flow:
     """Return the flow that a Check's ``to`` means.
 

@@ -1,0 +1,21 @@
+"""A client, node or pod of a lab, as something to probe: pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+
+from labkit.cluster.model import Protocol
+from labkit.lab.targets import Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """A client, node or pod of the lab, by its address."""
+
+    name: str
+    address: IPv4Address
+
+    def port(self, number: int, protocol: str = "TCP") -> Target:
+        """Return a port of this host, to probe."""
+        return Target(address=self.address, port=number, protocol=Protocol(protocol))
