@@ -13,6 +13,7 @@ from msgspec import Struct
 from labkit.manifest import kinds
 from labkit.manifest.decode import decode
 from labkit.manifest.loaded import Loaded
+from labkit.manifest.misspelt import misspelt_fields
 from labkit.manifest.problems import Finding, Problem, nearest, quote
 from labkit.manifest.tree import Node, find
 
@@ -98,6 +99,10 @@ def _read(source: Source, found: Objects) -> None:
     findings: list[Finding] = []
     value = decode(KINDS[kind][1], source.node, findings)
     loaded = Loaded(kind, value, source.node, source.file)
+    if (
+        kind not in OWN and not loaded.dumped
+    ):  # what an API server has let in is right, whatever its version
+        findings.extend(misspelt_fields(KINDS[kind][1], source.node))
     found.loaded.append(loaded)
     found.problems.extend(loaded.problem(each) for each in findings)
 

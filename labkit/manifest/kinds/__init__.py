@@ -1,8 +1,8 @@
 """The kinds that a scenario file may hold, shaped as the API server shapes them.
 
 Values are as written: addresses are text, enums are strings; `labkit.manifest.validate` has checked
-them before anybody sees them. Kubernetes kinds ignore fields that labkit does not know, as a dump
-of a real cluster is full of them; `Lab` and `Check` refuse them.
+them before anybody sees them. Of Kubernetes kinds many fields are not read, see
+`labkit.manifest.kinds.unread`; `Lab` and `Check` are read whole.
 
 Source: kubernetes v1.36 core/v1, apps/v1 and discovery.k8s.io/v1.
 """

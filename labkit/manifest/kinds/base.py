@@ -19,7 +19,11 @@ the API server reads it (k8s.io/utils/net, ParseIPSloppy)."""
 
 
 class Kubernetes(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Base of Kubernetes' own kinds and their parts: unknown fields are ignored."""
+    """Base of Kubernetes' own kinds and their parts.
+
+    Decoding ignores fields that labkit does not read; `labkit.manifest.misspelt` tells those from
+    mistakes.
+    """
 
 
 class Own(
