@@ -7,7 +7,7 @@ with the sentence that `labkit doctor` prints where the machine lacks a feature.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
@@ -54,6 +54,32 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         f"{NEEDS}(*features): skip unless the machine has these features (see `labkit doctor`)",
     )
+    _check_options(config)
+
+
+def _check_options(config: pytest.Config) -> None:
+    """Refuse options that name what there is not, before any test: pytest says so in one line."""
+    dataplane, mode = (
+        config.getoption("--labkit-dataplane"),
+        config.getoption("--labkit-proxy-mode"),
+    )
+    if dataplane is not None or mode is not None:
+        from labkit.manifest.kinds import DATAPLANES, PROXY_MODES
+
+        _one_of("--labkit-dataplane", dataplane, DATAPLANES)
+        _one_of("--labkit-proxy-mode", mode, PROXY_MODES)
+    if required := config.getoption("--labkit-require"):
+        from labkit.kernel.features import FEATURES
+
+        for name in required:
+            _one_of("--labkit-require", name, FEATURES)
+
+
+def _one_of(option: str, given: str | None, known: Iterable[str]) -> None:
+    from labkit.manifest.problems import nearest, quote
+
+    if given is not None and given not in known:
+        raise pytest.UsageError(f"{option} {quote(given)} does not exist; {nearest(given, known)}")
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -89,7 +115,12 @@ def _tried(name: str) -> Feature:
 
 
 def _need(config: pytest.Config, name: str) -> None:
-    found = _tried(name)
+    from labkit.errors import UsageError
+
+    try:
+        found = _tried(name)
+    except UsageError as error:
+        pytest.fail(str(error), pytrace=False)
     if found.available:
         return
     sentence = f"{found.name}: {found.found}; {found.remedy}"

@@ -8,7 +8,7 @@ from typing import Final
 
 from labkit.cluster.model import Cluster, Node, PodNetwork
 from labkit.errors import UsageError
-from labkit.manifest.problems import nearest
+from labkit.manifest.problems import nearest, quote
 
 LOCALHOST: Final = IPv4Address("127.0.0.1")
 
@@ -20,7 +20,8 @@ def host_names(cluster: Cluster) -> tuple[str, ...]:
 
 def unknown(what: str, name: str, known: Iterable[str]) -> UsageError:
     """An error that says which name was likely meant, and which there are."""
-    return UsageError(f"{what} {name} does not exist in this lab; {nearest(name, known)}")
+    given = quote(str(name)) or "''"
+    return UsageError(f"{what} {given} does not exist in this lab; {nearest(str(name), known)}")
 
 
 def own_node(cluster: Cluster, source: str) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
-from labkit.cluster.model import Protocol
+from labkit.lab import arguments
 from labkit.lab.targets import Target
 
 
@@ -17,5 +17,10 @@ class Host:
     address: IPv4Address
 
     def port(self, number: int, protocol: str = "TCP") -> Target:
-        """Return a port of this host, to probe."""
-        return Target(address=self.address, port=number, protocol=Protocol(protocol))
+        """Return a port of this host, to probe.
+
+        Raises:
+            UsageError: it is no port or no protocol.
+        """
+        protocol = arguments.protocol(protocol)
+        return Target(address=self.address, port=number, protocol=protocol)

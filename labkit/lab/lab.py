@@ -10,10 +10,10 @@ from typing import Self
 
 from labkit.cluster.build import build_cluster
 from labkit.cluster.lookup import unknown
-from labkit.cluster.model import Client, Cluster, Node, Pod, Protocol
+from labkit.cluster.model import Client, Cluster, Node, Pod
 from labkit.dataplane.iptables.apply import Backend
 from labkit.errors import CommandError, LabError, UsageError
-from labkit.lab import targets
+from labkit.lab import arguments, targets
 from labkit.lab.checks import run_checks
 from labkit.lab.completed import Completed, completed
 from labkit.lab.dumps import read_dumps, rules_source
@@ -21,12 +21,13 @@ from labkit.lab.host import Host
 from labkit.lab.real_kube_proxy import choose
 from labkit.lab.running import Running
 from labkit.lab.seen import Seen, seen_in
-from labkit.lab.source import Source, lab_object, pod_object, scenario_of, service_object
+from labkit.lab.source import Source, described, pod_object, service_object
 from labkit.lab.tables import table_of
 from labkit.lab.targets import Target
 from labkit.lab.tracing import Traced, trace
-from labkit.manifest.kinds import LocatedCheck, Scenario
+from labkit.manifest.kinds import DATAPLANES, PROXY_MODES, LocatedCheck, Scenario
 from labkit.manifest.load import with_objects, without_object
+from labkit.manifest.scope import key_of
 from labkit.probe.expected import judged, judged_row
 from labkit.probe.plan import flows
 from labkit.probe.table import FlowRow, FlowTable, flow_row
@@ -50,8 +51,8 @@ class Lab:
         self,
         source: Source | None = None,
         *,
-        nodes: int | Sequence[str] = 2,
-        clients: Sequence[str] = ("client",),
+        nodes: int | Sequence[str] | None = None,
+        clients: Sequence[str] | None = None,
         dataplane: str | None = None,
         iptables: Backend | None = None,
         rules: Mapping[str, str | Path] | None = None,
@@ -64,8 +65,8 @@ class Lab:
 
         Args:
             source: a scenario, its path, or manifests; None for an empty lab.
-            nodes: how many nodes, or their names; only without ``source``.
-            clients: the clients' names; only without ``source``.
+            nodes: how many nodes, or their names; two if left out; only without ``source``.
+            clients: the clients' names; one, ``client``, if left out; only without ``source``.
             dataplane: overrides the Lab's ``dataplane``.
             iptables: which iptables to use, ``nft`` or ``legacy``; None for what the kernel has.
             rules: files that hold what a real node's ``iptables-save``, ``nft list ruleset`` or
@@ -80,21 +81,21 @@ class Lab:
 
         Raises:
             ManifestError: the description is wrong.
-            UsageError: a file of rules cannot be read, or its node does not exist; or the program
-                is no kube-proxy.
+            UsageError: an argument is of no use; a file of rules cannot be read, or its node does
+                not exist; or the program is no kube-proxy.
             MissingFeature: there is no such program.
         """
-        if source is None:
-            source = [lab_object("lab", nodes, clients, spec)]
-        elif spec:
-            raise UsageError(f"{', '.join(spec)}: only for a Lab without a source; write it there")
-        self.scenario = scenario_of(source)
-        self._dataplane = dataplane
-        self._iptables = iptables
-        self._seed = seed
+        self.scenario = described(source, nodes, clients, spec)
+        self._dataplane = arguments.one_of("dataplane", dataplane, DATAPLANES)
+        self._iptables = arguments.one_of("iptables", iptables, ("nft", "legacy"))
+        self._seed = arguments.of_kind("seed", seed, int, "give a whole number")
+        arguments.one_of("proxy_mode", proxy_mode, PROXY_MODES)
+        if kube_proxy is not None:
+            arguments.path("kube_proxy", kube_proxy)
         self._kube_proxy = choose(self.scenario, dataplane, kube_proxy, proxy_mode)
         self._cluster = self._built(self.scenario)
-        self._dumps = read_dumps(rules or {}, self._cluster)
+        example = '{"node1": "node1.txt"}'
+        self._dumps = read_dumps(arguments.mapping("rules", rules or {}, example), self._cluster)
         self._running: Running | None = None
 
     def __enter__(self) -> Self:
@@ -169,13 +170,14 @@ class Lab:
         Args:
             source: a client's, node's or pod's name.
             to: a Target, ``"node2:30080"``, ``"my-nginx:http"``, or a Check's ``to`` as a mapping.
-            protocol: TCP, UDP or SCTP; a Target brings its own.
+            protocol: TCP, UDP or SCTP, in capitals or not; a Target brings its own.
             attempts: how many; None for as many as it takes to see every endpoint.
 
         Raises:
-            UsageError: a name does not exist.
+            UsageError: a name does not exist, or an argument is of no use.
         """
-        flow = targets.flow(self._cluster, source, to, Protocol(protocol))
+        attempts = arguments.attempts(attempts)
+        flow = targets.flow(self._cluster, source, to, arguments.protocol(protocol))
         (observation,) = self._live.observe([flow], attempts=attempts)
         return seen_in(observation)
 
@@ -191,7 +193,8 @@ class Lab:
 
         The arguments and errors are those of `probe`.
         """
-        flow = targets.flow(self._cluster, source, to, Protocol(protocol))
+        attempts = arguments.attempts(attempts)
+        flow = targets.flow(self._cluster, source, to, arguments.protocol(protocol))
         (observation,) = self._live.observe([flow], attempts=attempts)
         return judged_row(self._cluster, flow_row(observation), enough=attempts is None)
 
@@ -204,7 +207,15 @@ class Lab:
             sources: hosts' names, or ``["all"]``; None for every client, every node and, per
                 Service and node, one endpoint pod and one other pod.
             attempts: per flow; None for as many as it takes to see every endpoint.
+
+        Raises:
+            UsageError: a name does not exist, or an argument is of no use.
         """
+        attempts = arguments.attempts(attempts)
+        if sources is not None:
+            sources = arguments.texts("sources", sources, '["client", "node1"], or ["all"]')
+            if not sources:
+                raise arguments.wrong("sources", sources, "name a host, or leave it out")
         asked = flows(self._cluster, sources)
         table = table_of(self._live, self._live.observe(asked, attempts=attempts))
         return judged(self._cluster, table, enough=attempts is None)
@@ -229,9 +240,12 @@ class Lab:
                 the request, the answer, and what a source says to a stranger who answers.
 
         Raises:
-            UsageError: a name does not exist.
+            UsageError: a name does not exist, or an argument is of no use.
         """
-        flow = targets.flow(self._cluster, source, to, Protocol(protocol))
+        attempts = arguments.whole("attempts", attempts, arguments.ATTEMPTS)
+        if packets is not None:
+            arguments.whole("packets", packets, arguments.PACKETS)
+        flow = targets.flow(self._cluster, source, to, arguments.protocol(protocol))
         (traced,) = trace(self._live, [flow], attempts=attempts, packets=packets)
         return traced
 
@@ -241,7 +255,14 @@ class Lab:
         Args:
             *checks: Checks of a scenario.
             attempts: for Checks that do not say themselves.
+
+        Raises:
+            UsageError: an argument is of no use, or a Check names what is not there any more.
         """
+        attempts = arguments.attempts(attempts)
+        remedy = "give Checks of a scenario: lab.scenario.checks"
+        for each in checks:
+            arguments.of_kind("check", each, LocatedCheck, remedy)
         return run_checks(self._live, checks or self.scenario.checks, attempts=attempts)
 
     def exec(
@@ -257,8 +278,10 @@ class Lab:
 
         Raises:
             CommandError: ``check`` is true and the program exited non-zero.
+            UsageError: there is no such host or program, or an argument is of no use.
         """
         targets.check_host(self._cluster, host)
+        argv, stdin = arguments.command(argv), arguments.text("stdin", stdin)
         done = completed(self._live.namespace(host), argv, stdin=stdin, env=env)
         if check and done.returncode:
             raise CommandError(
@@ -278,9 +301,10 @@ class Lab:
             protocol: the same.
 
         Raises:
-            UsageError: there is no such host.
+            UsageError: there is no such host, or ``kind`` is none.
         """
         targets.check_host(self._cluster, host)
+        arguments.of_kind("kind", kind, int, "give socket.SOCK_STREAM or another of its kind")
         return self._live.namespace(host).socket(socket.AF_INET, kind, protocol)
 
     def namespaces(self, host: str) -> tuple[int, int]:
@@ -304,7 +328,8 @@ class Lab:
         Raises:
             ManifestError: an object is wrong; nothing was changed.
         """
-        self.become(with_objects(self.scenario, objects))
+        found = arguments.listed("objects", objects, '[{"apiVersion": "v1", "kind": "Pod", …}]')
+        self.become(with_objects(self.scenario, found))
 
     def add_pod(
         self,
@@ -315,9 +340,14 @@ class Lab:
         ports: Sequence[int | Mapping[str, object]] = (),
         command: Sequence[str] = (),
     ) -> Host:
-        """Add a pod with one container; without ``command`` it runs the responder on ``ports``."""
+        """Add a pod with one container; without ``command`` it runs the responder on ``ports``.
+
+        Raises:
+            ManifestError: the pod would be wrong; nothing was changed.
+            UsageError: there is such a pod already, or an argument is of no use.
+        """
         pod = pod_object(name, node=node, labels=labels or {}, ports=ports, command=command)
-        self.add([pod])
+        self._add_new(pod)
         return self.pod(name.removeprefix("default/"))
 
     def add_service(
@@ -328,8 +358,13 @@ class Lab:
         ports: Sequence[int | Mapping[str, object]],
         **spec: object,
     ) -> None:
-        """Add a Service; ``spec`` is the rest of its spec by the API's names."""
-        self.add([service_object(name, selector=selector, ports=ports, spec=spec)])
+        """Add a Service; ``spec`` is the rest of its spec by the API's names.
+
+        Raises:
+            ManifestError: the Service would be wrong; nothing was changed.
+            UsageError: there is such a Service already, or an argument is of no use.
+        """
+        self._add_new(service_object(name, selector=selector, ports=ports, spec=spec))
 
     def remove(self, kind: str, name: str) -> None:
         """Remove a Pod, Service, Deployment, ReplicaSet or EndpointSlice; the rules follow.
@@ -337,7 +372,9 @@ class Lab:
         Raises:
             UsageError: there is no such object.
         """
+        name = arguments.text("name", name)
         namespace, slash, short = name.rpartition("/")
+        kind = arguments.text("kind", kind)
         self.become(without_object(self.scenario, kind, short, namespace if slash else "default"))
 
     def sync(self) -> None:
@@ -357,12 +394,24 @@ class Lab:
         Raises:
             LabError: it cannot become that; it is what it was before.
         """
+        arguments.of_kind("scenario", scenario, Scenario, "give what labkit.load returns")
         cluster = self._built(scenario, previous=self._cluster)
         if self._running is not None:
             self._running.change(cluster)
         self.scenario, self._cluster = scenario, cluster
 
     # --- how ---
+
+    def _add_new(self, manifest: Mapping[str, object]) -> None:
+        """Add an object, which must not be there: one that is replaced by mistake is lost."""
+        changed = with_objects(self.scenario, [manifest])
+        new = changed.objects[-1]
+        if (new.kind, key_of(new)) in {(each.kind, key_of(each)) for each in self.scenario.objects}:
+            raise UsageError(
+                f"{new.kind} {key_of(new).shown} exists already; "
+                "remove it first, or replace it with add([…])"
+            )
+        self.become(changed)
 
     @property
     def _live(self) -> Running:
@@ -380,6 +429,6 @@ class Lab:
 
     @staticmethod
     def _host(what: str, name: str, hosts: Mapping[str, Node | Client | Pod]) -> Host:
-        if name not in hosts:
+        if arguments.text(what, name, "give a name") not in hosts:
             raise unknown(what, name, hosts)
         return Host(name=name, address=hosts[name].address)

@@ -21,11 +21,14 @@ from labkit.cluster.model import (
     ServicePort,
 )
 from labkit.errors import UsageError
+from labkit.lab import arguments
 from labkit.manifest import kinds
+from labkit.manifest.problems import nearest, quote
 from labkit.probe.flow import Flow, Via
 
 PORTS: Final = range(1, 65536)
 MOST_DIGITS: Final = 5
+EXAMPLE: Final = '{"service": "web", "port": 80}'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +38,16 @@ class Target:
     address: IPv4Address
     port: int
     protocol: Protocol = Protocol.TCP
+
+    def __post_init__(self) -> None:
+        """Refuse what is no address, port or protocol.
+
+        Raises:
+            UsageError: it is none.
+        """
+        arguments.address(self.address)
+        arguments.port(self.port)
+        arguments.of_kind("protocol", self.protocol, Protocol, 'as Host.port(53, "UDP") gives it')
 
     def __str__(self) -> str:
         return f"{self.address}:{self.port}"
@@ -61,6 +74,8 @@ def flow(
         return flow_to(cluster, source, to.address, to.port, to.protocol)
     if isinstance(to, str):
         return parse(cluster, source, to, protocol)
+    if not isinstance(to, Mapping):
+        raise arguments.wrong("to", to, f"give NAME:PORT, a Target, or {EXAMPLE}")
     return resolve(cluster, source, target_from(to), protocol)
 
 
@@ -96,10 +111,14 @@ def target_from(words: Mapping[str, object]) -> kinds.Target:
     Raises:
         UsageError: a word in it is none of a Check's.
     """
+    known = [field.encode_name for field in msgspec.structs.fields(kinds.Target)]
+    for word in words:
+        if word not in known:
+            raise UsageError(f"to {dict(words)}: there is no {word}; {nearest(str(word), known)}")
     try:
         return msgspec.convert(words, kinds.Target)
     except msgspec.ValidationError as error:
-        raise UsageError(f"to {dict(words)}: {error}") from error
+        raise UsageError(f"to {dict(words)}: {error}; give {EXAMPLE}") from error
 
 
 def parse(cluster: Cluster, source: str, text: str, protocol: Protocol) -> Flow:
@@ -301,7 +320,9 @@ def _pod_port(pod: Pod, port: int | str | None) -> int:
 def _number(to: kinds.Target) -> int:
     if isinstance(to.port, int):
         return _port(str(to.port))
-    raise UsageError(f"to {to.node or to.address}: port must be a number, found {to.port}")
+    host = to.node or to.address
+    found = "no port" if to.port is None else f"port '{quote(to.port)}' is no number"
+    raise UsageError(f"to {host}: {found}; give {host}:PORT, a port from 1 to 65535")
 
 
 def _port(digits: str) -> int:

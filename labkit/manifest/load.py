@@ -53,8 +53,12 @@ def load(path: str | Path) -> Scenario:
 
     Raises:
         ManifestError: the file cannot be read or is wrong; carries every problem.
+        UsageError: this is no path.
     """
-    return load_files([path])
+    try:
+        return load_files([Path(path)])
+    except TypeError:
+        raise UsageError(f"{path!r} is no path; give the path of a scenario file") from None
 
 
 def load_files(paths: Sequence[str | Path], *, read: Read = read_file) -> Scenario:

@@ -39,12 +39,12 @@ def test_a_changed_service_replaces_the_old_one(lab: LabFactory) -> None:
     cluster = lab(nodes=2)
     cluster.add_pod("web-1", node="node1", labels={"app": "web"}, ports=[80])
     ports = [{"port": 80, "nodePort": 30080}]
-    cluster.add_service("web", selector={"app": "web"}, type="NodePort", ports=ports)
+    spec = {"type": "NodePort", "selector": {"app": "web"}, "ports": ports}
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": spec}
+    cluster.add([service])
     assert cluster.probe("client", to="node2:30080").client_sources == {"node2"}
 
-    cluster.add_service(
-        "web", selector={"app": "web"}, type="NodePort", ports=ports, externalTrafficPolicy="Local"
-    )
+    cluster.add([{**service, "spec": {**spec, "externalTrafficPolicy": "Local"}}])
 
     assert cluster.probe("client", to="node2:30080").outcome == "timeout"
     assert cluster.probe("client", to="node1:30080").client_sources == {"preserved"}

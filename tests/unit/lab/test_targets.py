@@ -71,7 +71,7 @@ def test_a_target_in_words(
         ("nod2:30080", "did you mean node2"),
         ("web", "more than one port"),
         ("web:8081", "no port 8081"),
-        ("node1", "port must be a number"),
+        ("node1", "no port; give node1:PORT"),
     ],
 )
 def test_a_target_that_is_none_says_what_there_is(text: str, message: str) -> None:
