@@ -9,15 +9,15 @@ from types import TracebackType
 from typing import Self
 
 from labkit.cluster.build import build_cluster
-from labkit.cluster.lookup import unknown
-from labkit.cluster.model import Client, Cluster, Node, Pod
+from labkit.cluster.model import Cluster
 from labkit.dataplane.iptables.apply import Backend
-from labkit.errors import CommandError, LabError, UsageError
+from labkit.errors import LabError
 from labkit.lab import arguments, targets
+from labkit.lab.changed import with_new, without
 from labkit.lab.checks import run_checks
 from labkit.lab.completed import Completed, completed
 from labkit.lab.dumps import read_dumps, rules_source
-from labkit.lab.host import Host
+from labkit.lab.host import Host, host_among
 from labkit.lab.real_kube_proxy import choose
 from labkit.lab.running import Running
 from labkit.lab.seen import Seen, seen_in
@@ -25,9 +25,8 @@ from labkit.lab.source import Source, described, pod_object, service_object
 from labkit.lab.tables import table_of
 from labkit.lab.targets import Target
 from labkit.lab.tracing import Traced, trace
-from labkit.manifest.kinds import DATAPLANES, PROXY_MODES, LocatedCheck, Scenario
-from labkit.manifest.load import with_objects, without_object
-from labkit.manifest.scope import key_of
+from labkit.manifest.kinds import DATAPLANES, LocatedCheck, Scenario
+from labkit.manifest.load import with_objects
 from labkit.probe.expected import judged, judged_row
 from labkit.probe.plan import flows
 from labkit.probe.table import FlowRow, FlowTable, flow_row
@@ -89,13 +88,9 @@ class Lab:
         self._dataplane = arguments.one_of("dataplane", dataplane, DATAPLANES)
         self._iptables = arguments.one_of("iptables", iptables, ("nft", "legacy"))
         self._seed = arguments.of_kind("seed", seed, int, "give a whole number")
-        arguments.one_of("proxy_mode", proxy_mode, PROXY_MODES)
-        if kube_proxy is not None:
-            arguments.path("kube_proxy", kube_proxy)
         self._kube_proxy = choose(self.scenario, dataplane, kube_proxy, proxy_mode)
         self._cluster = self._built(self.scenario)
-        example = '{"node1": "node1.txt"}'
-        self._dumps = read_dumps(arguments.mapping("rules", rules or {}, example), self._cluster)
+        self._dumps = read_dumps(rules or {}, self._cluster)
         self._running: Running | None = None
 
     def __enter__(self) -> Self:
@@ -127,15 +122,15 @@ class Lab:
 
     def node(self, name: str) -> Host:
         """Return a node by name."""
-        return self._host("node", name, self._cluster.node_by_name)
+        return host_among("node", name, self._cluster.node_by_name)
 
     def client(self, name: str) -> Host:
         """Return a client by name."""
-        return self._host("client", name, self._cluster.client_by_name)
+        return host_among("client", name, self._cluster.client_by_name)
 
     def pod(self, name: str) -> Host:
         """Return a pod by name; ``namespace/name`` outside ``default``."""
-        return self._host("pod", name, self._cluster.pod_by_name)
+        return host_among("pod", name, self._cluster.pod_by_name)
 
     def rules(self, node: str) -> str:
         """Return the rules of a node: as labkit rendered them, or as kube-proxy made them."""
@@ -212,11 +207,7 @@ class Lab:
             UsageError: a name does not exist, or an argument is of no use.
         """
         attempts = arguments.attempts(attempts)
-        if sources is not None:
-            sources = arguments.texts("sources", sources, '["client", "node1"], or ["all"]')
-            if not sources:
-                raise arguments.wrong("sources", sources, "name a host, or leave it out")
-        asked = flows(self._cluster, sources)
+        asked = flows(self._cluster, arguments.sources(sources))
         table = table_of(self._live, self._live.observe(asked, attempts=attempts))
         return judged(self._cluster, table, enough=attempts is None)
 
@@ -243,8 +234,7 @@ class Lab:
             UsageError: a name does not exist, or an argument is of no use.
         """
         attempts = arguments.whole("attempts", attempts, arguments.ATTEMPTS)
-        if packets is not None:
-            arguments.whole("packets", packets, arguments.PACKETS)
+        packets = arguments.packets(packets)
         flow = targets.flow(self._cluster, source, to, arguments.protocol(protocol))
         (traced,) = trace(self._live, [flow], attempts=attempts, packets=packets)
         return traced
@@ -260,10 +250,8 @@ class Lab:
             UsageError: an argument is of no use, or a Check names what is not there any more.
         """
         attempts = arguments.attempts(attempts)
-        remedy = "give Checks of a scenario: lab.scenario.checks"
-        for each in checks:
-            arguments.of_kind("check", each, LocatedCheck, remedy)
-        return run_checks(self._live, checks or self.scenario.checks, attempts=attempts)
+        asked = arguments.checks(checks) or self.scenario.checks
+        return run_checks(self._live, asked, attempts=attempts)
 
     def exec(
         self,
@@ -283,11 +271,7 @@ class Lab:
         targets.check_host(self._cluster, host)
         argv, stdin = arguments.command(argv), arguments.text("stdin", stdin)
         done = completed(self._live.namespace(host), argv, stdin=stdin, env=env)
-        if check and done.returncode:
-            raise CommandError(
-                argv, where=host, returncode=done.returncode, stderr=done.stderr, stdin=stdin
-            )
-        return done
+        return done.succeeded(argv, where=host, stdin=stdin) if check else done
 
     def socket(self, host: str, kind: int = socket.SOCK_STREAM, protocol: int = 0) -> socket.socket:
         """Return an IPv4 socket of a host, for what a probe does not do.
@@ -328,8 +312,7 @@ class Lab:
         Raises:
             ManifestError: an object is wrong; nothing was changed.
         """
-        found = arguments.listed("objects", objects, '[{"apiVersion": "v1", "kind": "Pod", …}]')
-        self.become(with_objects(self.scenario, found))
+        self.become(with_objects(self.scenario, arguments.objects(objects)))
 
     def add_pod(
         self,
@@ -347,7 +330,7 @@ class Lab:
             UsageError: there is such a pod already, or an argument is of no use.
         """
         pod = pod_object(name, node=node, labels=labels or {}, ports=ports, command=command)
-        self._add_new(pod)
+        self.become(with_new(self.scenario, pod))
         return self.pod(name.removeprefix("default/"))
 
     def add_service(
@@ -364,7 +347,8 @@ class Lab:
             ManifestError: the Service would be wrong; nothing was changed.
             UsageError: there is such a Service already, or an argument is of no use.
         """
-        self._add_new(service_object(name, selector=selector, ports=ports, spec=spec))
+        new = service_object(name, selector=selector, ports=ports, spec=spec)
+        self.become(with_new(self.scenario, new))
 
     def remove(self, kind: str, name: str) -> None:
         """Remove a Pod, Service, Deployment, ReplicaSet or EndpointSlice; the rules follow.
@@ -372,10 +356,7 @@ class Lab:
         Raises:
             UsageError: there is no such object.
         """
-        name = arguments.text("name", name)
-        namespace, slash, short = name.rpartition("/")
-        kind = arguments.text("kind", kind)
-        self.become(without_object(self.scenario, kind, short, namespace if slash else "default"))
+        self.become(without(self.scenario, kind, name))
 
     def sync(self) -> None:
         """Make every node hold its rules again, whatever somebody has done to them.
@@ -402,17 +383,6 @@ class Lab:
 
     # --- how ---
 
-    def _add_new(self, manifest: Mapping[str, object]) -> None:
-        """Add an object, which must not be there: one that is replaced by mistake is lost."""
-        changed = with_objects(self.scenario, [manifest])
-        new = changed.objects[-1]
-        if (new.kind, key_of(new)) in {(each.kind, key_of(each)) for each in self.scenario.objects}:
-            raise UsageError(
-                f"{new.kind} {key_of(new).shown} exists already; "
-                "remove it first, or replace it with add([…])"
-            )
-        self.become(changed)
-
     @property
     def _live(self) -> Running:
         if self._running is None:
@@ -426,9 +396,3 @@ class Lab:
             dataplane=self._dataplane,
             real_kube_proxy=self._kube_proxy.identity if self._kube_proxy else None,
         )
-
-    @staticmethod
-    def _host(what: str, name: str, hosts: Mapping[str, Node | Client | Pod]) -> Host:
-        if arguments.text(what, name, "give a name") not in hosts:
-            raise unknown(what, name, hosts)
-        return Host(name=name, address=hosts[name].address)
