@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from labkit.cluster.lookup import unknown
-from labkit.cluster.model import Client, Node, Pod
+from labkit.cluster.model import DEFAULT_NAMESPACE, Client, Node, Pod
 from labkit.lab import arguments
 from labkit.lab.targets import Target
 
@@ -35,6 +35,8 @@ def host_among(what: str, name: str, hosts: Mapping[str, Node | Client | Pod]) -
     Raises:
         UsageError: there is none of that name.
     """
-    if arguments.text(what, name, "give a name") not in hosts:
+    name = arguments.text(what, name, "give a name")
+    found = name if name in hosts else name.removeprefix(f"{DEFAULT_NAMESPACE}/")
+    if found not in hosts:
         raise unknown(what, name, hosts)
-    return Host(name=name, address=hosts[name].address)
+    return Host(name=found, address=hosts[found].address)

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from labkit.cluster.build import build_cluster
+from labkit.cluster.lookup import host_named
 from labkit.cluster.model import Cluster
 from labkit.dataplane.iptables.apply import Backend
 from labkit.errors import LabError
@@ -268,7 +269,7 @@ class Lab:
             CommandError: ``check`` is true and the program exited non-zero.
             UsageError: there is no such host or program, or an argument is of no use.
         """
-        targets.check_host(self._cluster, host)
+        host = host_named(self._cluster, host)
         argv, stdin = arguments.command(argv), arguments.text("stdin", stdin)
         done = completed(self._live.namespace(host), argv, stdin=stdin, env=env)
         return done.succeeded(argv, where=host, stdin=stdin) if check else done
@@ -287,7 +288,7 @@ class Lab:
         Raises:
             UsageError: there is no such host, or ``kind`` is none.
         """
-        targets.check_host(self._cluster, host)
+        host = host_named(self._cluster, host)
         arguments.of_kind("kind", kind, int, "give socket.SOCK_STREAM or another of its kind")
         return self._live.namespace(host).socket(socket.AF_INET, kind, protocol)
 
@@ -299,7 +300,7 @@ class Lab:
         Raises:
             UsageError: there is no such host.
         """
-        targets.check_host(self._cluster, host)
+        host = host_named(self._cluster, host)
         return self._live.namespace(host).duplicates()
 
     # --- what can be changed ---
