@@ -18,7 +18,7 @@ demo: setup  ## build every scenario, check it, print the report
 
 test: setup  ## every test; PYTEST_ARGS="-k nodeport" for some
 	@scripts/kube-proxy --once >/dev/null || :
-	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+	@$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 check: format lint types layers unit  ## the fast loop, these five; make -k check goes on after a failure
 

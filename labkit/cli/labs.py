@@ -91,8 +91,17 @@ def requests_for(
 
 
 def names_of(sources: str | None) -> list[str] | None:
-    """Read the option ``--from``; None for what is the default."""
-    return [each for each in map(str.strip, (sources or "").split(",")) if each] or None
+    """Read the option ``--from``; None for what is the default.
+
+    Raises:
+        UsageError: it names nobody.
+    """
+    if sources is None:
+        return None
+    names = [each for each in map(str.strip, sources.split(",")) if each]
+    if not names:
+        raise UsageError("--from names no host; give names of clients, nodes and pods, or all")
+    return names
 
 
 def everywhere(

@@ -16,6 +16,7 @@ from click.shell_completion import CompletionItem
 from labkit.cli import completing
 from labkit.errors import MissingFeature, UsageError
 from labkit.manifest.kinds import DATAPLANES, PROXY_MODES
+from labkit.manifest.problems import nearest, quote
 from labkit.report import FORMATS
 
 R = TypeVar("R")
@@ -252,9 +253,9 @@ def dataplanes(text: str | None, kube_proxy: Path | None = None) -> tuple[str | 
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     for name in names:
         if name not in DATAPLANES:
-            raise UsageError(f"--dataplane {name!r} is none; there are: {', '.join(DATAPLANES)}")
+            raise UsageError(f"there is no data plane {quote(name)}; {nearest(name, DATAPLANES)}")
     if not names:
-        raise UsageError(f"--dataplane names none; there are: {', '.join(DATAPLANES)}")
+        raise UsageError(f"--dataplane names no data plane; {nearest('', DATAPLANES)}")
     if kube_proxy is not None and "kube-proxy" not in names:
         raise UsageError(
             f"--kube-proxy {kube_proxy} is not used under --dataplane {text}; add kube-proxy to it"

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from ipaddress import IPv4Address
 from typing import Final
 
-from labkit.cluster.model import Cluster, Node, PodNetwork
+from labkit.cluster.model import DEFAULT_NAMESPACE, Cluster, Node, PodNetwork
 from labkit.errors import UsageError
 from labkit.manifest.problems import nearest, quote
 
@@ -16,6 +16,21 @@ LOCALHOST: Final = IPv4Address("127.0.0.1")
 def host_names(cluster: Cluster) -> tuple[str, ...]:
     """Every host that can be a source: clients, nodes, pods, in the scenario's order."""
     return (*cluster.client_by_name, *cluster.node_by_name, *cluster.pod_by_name)
+
+
+def host_named(cluster: Cluster, name: str, what: str = "host") -> str:
+    """Return the name of a client, node or pod; ``default/web-1`` is ``web-1``.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    known = host_names(cluster)
+    if name in known:
+        return name
+    short = str(name).removeprefix(f"{DEFAULT_NAMESPACE}/")
+    if short in cluster.pod_by_name:
+        return short
+    raise unknown(what, name, known)
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> UsageError:

@@ -9,7 +9,6 @@ from labkit.fuzz.ground import Surprise, Trial, WrongHealth
 from labkit.fuzz.hosts import Manifest
 from labkit.manifest.written import yaml_text
 from labkit.probe.flow import Flow
-from labkit.report.yaml_text import yaml_text
 
 MOST_CHECKS: Final = 10
 """A file says enough with so many flows."""

@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 
 from labkit.cluster.model import Protocol
 from labkit.errors import UsageError
+from labkit.manifest.kinds import LocatedCheck
 from labkit.manifest.problems import nearest, quote
 
 T = TypeVar("T")
@@ -19,6 +20,7 @@ T = TypeVar("T")
 PORTS: Final = range(1, 65536)
 ATTEMPTS: Final = range(1, 100_001)
 NODES: Final = range(1, 1001)
+PACKETS: Final = range(1, 10_001)
 
 
 def protocol(given: object) -> Protocol:
@@ -36,6 +38,11 @@ def port(given: object) -> int:
 def attempts(given: object) -> int | None:
     """How many attempts; None for as many as it takes."""
     return None if given is None else whole("attempts", given, ATTEMPTS)
+
+
+def packets(given: object) -> int | None:
+    """How many packets of an attempt; None for those that tell its story."""
+    return None if given is None else whole("packets", given, PACKETS)
 
 
 def whole(what: str, given: object, allowed: range) -> int:
@@ -65,6 +72,27 @@ def texts(what: str, given: Iterable[str], example: str) -> tuple[str, ...]:
     if not all(isinstance(each, str) for each in found):
         raise wrong(what, given, f"give a list of texts: {example}")
     return found
+
+
+def sources(given: Sequence[str] | None) -> tuple[str, ...] | None:
+    """Hosts' names; None for those that are the default."""
+    if given is None:
+        return None
+    found = texts("sources", given, '["client", "node1"], or ["all"]')
+    if not found:
+        raise wrong("sources", given, "name a host, or leave it out")
+    return found
+
+
+def checks(given: Sequence[LocatedCheck]) -> Sequence[LocatedCheck]:
+    """Checks of a scenario."""
+    remedy = "give Checks of a scenario: lab.scenario.checks"
+    return [of_kind("check", each, LocatedCheck, remedy) for each in given]
+
+
+def objects(given: Iterable[Mapping[str, object]]) -> tuple[Mapping[str, object], ...]:
+    """Manifests."""
+    return listed("objects", given, '[{"apiVersion": "v1", "kind": "Pod", …}]')
 
 
 def listed(what: str, given: Iterable[T], example: str) -> tuple[T, ...]:

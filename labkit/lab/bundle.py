@@ -17,10 +17,10 @@ from labkit.lab.tracing import Traced
 from labkit.manifest.kinds import LocatedCheck
 from labkit.manifest.load import load_text
 from labkit.manifest.scope import Key
+from labkit.manifest.written import yaml_text
 from labkit.probe.flow import Flow
 from labkit.report.paths import render_paths
 from labkit.report.pcapng import pcapng
-from labkit.report.yaml_text import yaml_text
 
 INDEX: Final = "README.md"
 SCENARIO: Final = "scenario.yaml"

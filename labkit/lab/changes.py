@@ -5,13 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 
-from labkit.errors import UsageError
 from labkit.lab import arguments
+from labkit.lab.changed import with_new, without
 from labkit.lab.host import Host
 from labkit.lab.source import pod_object, service_object
 from labkit.manifest.kinds import Scenario
-from labkit.manifest.load import with_objects, without_object
-from labkit.manifest.scope import key_of
+from labkit.manifest.load import with_objects
 
 
 class Changes(ABC):
@@ -36,8 +35,7 @@ class Changes(ABC):
         Raises:
             ManifestError: an object is wrong; nothing was changed.
         """
-        found = arguments.listed("objects", objects, '[{"apiVersion": "v1", "kind": "Pod", …}]')
-        self.become(with_objects(self.scenario, found))
+        self.become(with_objects(self.scenario, arguments.objects(objects)))
 
     def add_pod(
         self,
@@ -55,7 +53,7 @@ class Changes(ABC):
             UsageError: there is such a pod already, or an argument is of no use.
         """
         pod = pod_object(name, node=node, labels=labels or {}, ports=ports, command=command)
-        self._add_new(pod)
+        self.become(with_new(self.scenario, pod))
         return self.pod(name.removeprefix("default/"))
 
     def add_service(
@@ -72,7 +70,8 @@ class Changes(ABC):
             ManifestError: the Service would be wrong; nothing was changed.
             UsageError: there is such a Service already, or an argument is of no use.
         """
-        self._add_new(service_object(name, selector=selector, ports=ports, spec=spec))
+        new = service_object(name, selector=selector, ports=ports, spec=spec)
+        self.become(with_new(self.scenario, new))
 
     def remove(self, kind: str, name: str) -> None:
         """Remove a Pod, Service, Deployment, ReplicaSet or EndpointSlice; the rules follow.
@@ -80,10 +79,7 @@ class Changes(ABC):
         Raises:
             UsageError: there is no such object.
         """
-        name = arguments.text("name", name)
-        namespace, slash, short = name.rpartition("/")
-        kind = arguments.text("kind", kind)
-        self.become(without_object(self.scenario, kind, short, namespace if slash else "default"))
+        self.become(without(self.scenario, kind, name))
 
     def sync(self) -> None:
         """Make every node hold its rules again, whatever somebody has done to them.
@@ -92,14 +88,3 @@ class Changes(ABC):
         Rules that others have added stay where they are, but in chains and tables to be mended.
         """
         self.become(self.scenario)
-
-    def _add_new(self, manifest: Mapping[str, object]) -> None:
-        """Add an object, which must not be there: one that is replaced by mistake is lost."""
-        changed = with_objects(self.scenario, [manifest])
-        new = changed.objects[-1]
-        if (new.kind, key_of(new)) in {(each.kind, key_of(each)) for each in self.scenario.objects}:
-            raise UsageError(
-                f"{new.kind} {key_of(new).shown} exists already; "
-                "remove it first, or replace it with add([…])"
-            )
-        self.become(changed)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
+from labkit.errors import CommandError
 from labkit.kernel.netns import Namespace
 
 
@@ -16,6 +18,18 @@ class Completed:
     returncode: int
     stdout: str
     stderr: str
+
+    def succeeded(self, argv: Sequence[str], *, where: str, stdin: str) -> Self:
+        """Return this if the program exited zero.
+
+        Raises:
+            CommandError: it did not; carries what it was given.
+        """
+        if self.returncode:
+            raise CommandError(
+                argv, where=where, returncode=self.returncode, stderr=self.stderr, stdin=stdin
+            )
+        return self
 
 
 def completed(

@@ -11,6 +11,7 @@ from labkit.cluster.model import Cluster, RealKubeProxy
 from labkit.dataplane.dump.apply import DumpPlane
 from labkit.dataplane.dump.parse import NodeDump, parse
 from labkit.errors import UsageError
+from labkit.lab import arguments
 
 RENDERED: Final = "labkit's, after kube-proxy 1.36"
 
@@ -30,7 +31,7 @@ def read_dumps(files: Mapping[str, str | Path], cluster: Cluster) -> Mapping[str
     Raises:
         UsageError: a node does not exist, or its file cannot be read or holds something else.
     """
-    for node in files:
+    for node in arguments.mapping("rules", files, '{"node1": "node1.txt"}'):
         if node not in cluster.node_by_name:
             raise unknown("node", node, cluster.node_by_name)
     return {node: read_dump(Path(file)) for node, file in files.items()}

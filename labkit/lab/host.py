@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
+from labkit.cluster.lookup import unknown
+from labkit.cluster.model import DEFAULT_NAMESPACE, Client, Node, Pod
 from labkit.lab import arguments
 from labkit.lab.targets import Target
 
@@ -24,3 +27,16 @@ class Host:
         """
         protocol = arguments.protocol(protocol)
         return Target(address=self.address, port=number, protocol=protocol)
+
+
+def host_among(what: str, name: str, hosts: Mapping[str, Node | Client | Pod]) -> Host:
+    """Return a host by name.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    name = arguments.text(what, name, "give a name")
+    found = name if name in hosts else name.removeprefix(f"{DEFAULT_NAMESPACE}/")
+    if found not in hosts:
+        raise unknown(what, name, hosts)
+    return Host(name=found, address=hosts[found].address)

@@ -10,16 +10,16 @@ from types import TracebackType
 from typing import Final, Self
 
 from labkit.cluster.build import build_cluster
-from labkit.cluster.lookup import host_names, unknown
-from labkit.cluster.model import Client, Cluster, Node, Pod
+from labkit.cluster.lookup import host_named, host_names
+from labkit.cluster.model import Cluster
 from labkit.dataplane.iptables.apply import Backend
-from labkit.errors import CommandError, LabError
+from labkit.errors import LabError
 from labkit.lab import arguments, targets
 from labkit.lab.changes import Changes
 from labkit.lab.checks import run_checks
 from labkit.lab.completed import Completed, completed
 from labkit.lab.dumps import read_dumps, rules_source
-from labkit.lab.host import Host
+from labkit.lab.host import Host, host_among
 from labkit.lab.real_kube_proxy import choose
 from labkit.lab.running import Running
 from labkit.lab.seen import Seen, seen_in
@@ -27,7 +27,7 @@ from labkit.lab.source import Source, described
 from labkit.lab.tables import table_of
 from labkit.lab.targets import Target
 from labkit.lab.tracing import Traced, trace
-from labkit.manifest.kinds import DATAPLANES, PROXY_MODES, LocatedCheck, Scenario
+from labkit.manifest.kinds import DATAPLANES, LocatedCheck, Scenario
 from labkit.probe.expected import judged, judged_row
 from labkit.probe.flow import Flow
 from labkit.probe.plan import flows
@@ -93,13 +93,9 @@ class Lab(Changes):
         self._dataplane = arguments.one_of("dataplane", dataplane, DATAPLANES)
         self._iptables = arguments.one_of("iptables", iptables, ("nft", "legacy"))
         self._seed = arguments.of_kind("seed", seed, int, "give a whole number")
-        arguments.one_of("proxy_mode", proxy_mode, PROXY_MODES)
-        if kube_proxy is not None:
-            arguments.path("kube_proxy", kube_proxy)
         self._kube_proxy = choose(self.scenario, dataplane, kube_proxy, proxy_mode)
         self._cluster = self._built(self.scenario)
-        example = '{"node1": "node1.txt"}'
-        self._dumps = read_dumps(arguments.mapping("rules", rules or {}, example), self._cluster)
+        self._dumps = read_dumps(rules or {}, self._cluster)
         self._running: Running | None = None
         self.asked: deque[Flow] = deque(maxlen=REMEMBERED)
         """The flows that were asked for last, for those who look into a failure."""
@@ -133,15 +129,15 @@ class Lab(Changes):
 
     def node(self, name: str) -> Host:
         """Return a node by name."""
-        return self._host("node", name, self._cluster.node_by_name)
+        return host_among("node", name, self._cluster.node_by_name)
 
     def client(self, name: str) -> Host:
         """Return a client by name."""
-        return self._host("client", name, self._cluster.client_by_name)
+        return host_among("client", name, self._cluster.client_by_name)
 
     def pod(self, name: str) -> Host:
         """Return a pod by name; ``namespace/name`` outside ``default``."""
-        return self._host("pod", name, self._cluster.pod_by_name)
+        return host_among("pod", name, self._cluster.pod_by_name)
 
     def rules(self, node: str) -> str:
         """Return the rules of a node: as labkit rendered them, or as kube-proxy made them."""
@@ -183,7 +179,7 @@ class Lab(Changes):
             UsageError: a name does not exist, or an argument is of no use.
         """
         attempts = arguments.attempts(attempts)
-        flow = self._asked(source, to, protocol)
+        flow = self._flow(source, to, protocol)
         (observation,) = self._live.observe([flow], attempts=attempts)
         return seen_in(observation)
 
@@ -200,7 +196,7 @@ class Lab(Changes):
         The arguments and errors are those of `probe`.
         """
         attempts = arguments.attempts(attempts)
-        flow = self._asked(source, to, protocol)
+        flow = self._flow(source, to, protocol)
         (observation,) = self._live.observe([flow], attempts=attempts)
         return judged_row(self._cluster, flow_row(observation), enough=attempts is None)
 
@@ -218,11 +214,7 @@ class Lab(Changes):
             UsageError: a name does not exist, or an argument is of no use.
         """
         attempts = arguments.attempts(attempts)
-        if sources is not None:
-            sources = arguments.texts("sources", sources, '["client", "node1"], or ["all"]')
-            if not sources:
-                raise arguments.wrong("sources", sources, "name a host, or leave it out")
-        asked = flows(self._cluster, sources)
+        asked = flows(self._cluster, arguments.sources(sources))
         table = table_of(self._live, self._live.observe(asked, attempts=attempts))
         found = judged(self._cluster, table, enough=attempts is None)
         differ = [flow for flow, row in zip(asked, found.flows, strict=True) if row.agrees is False]
@@ -249,12 +241,11 @@ class Lab(Changes):
                 the request, the answer, and what a source says to a stranger who answers.
 
         Raises:
-            UsageError: a name does not exist.
+            UsageError: a name does not exist, or an argument is of no use.
         """
         attempts = arguments.whole("attempts", attempts, arguments.ATTEMPTS)
-        if packets is not None:
-            packets = arguments.whole("packets", packets, arguments.ATTEMPTS)
-        flow = self._asked(source, to, protocol)
+        packets = arguments.packets(packets)
+        flow = self._flow(source, to, protocol)
         (traced,) = trace(self._live, [flow], attempts=attempts, packets=packets)
         return traced
 
@@ -273,10 +264,8 @@ class Lab(Changes):
             UsageError: an argument is of no use, or a Check names what is not there any more.
         """
         attempts = arguments.attempts(attempts)
-        remedy = "give Checks of a scenario: lab.scenario.checks"
-        for each in checks:
-            arguments.of_kind("check", each, LocatedCheck, remedy)
-        return run_checks(self._live, checks or self.scenario.checks, attempts=attempts)
+        asked = arguments.checks(checks) or self.scenario.checks
+        return run_checks(self._live, asked, attempts=attempts)
 
     def exec(
         self,
@@ -293,14 +282,10 @@ class Lab(Changes):
             CommandError: ``check`` is true and the program exited non-zero.
             UsageError: there is no such host or program, or an argument is of no use.
         """
-        targets.check_host(self._cluster, host)
+        host = host_named(self._cluster, host)
         argv, stdin = arguments.command(argv), arguments.text("stdin", stdin)
         done = completed(self._live.namespace(host), argv, stdin=stdin, env=env)
-        if check and done.returncode:
-            raise CommandError(
-                argv, where=host, returncode=done.returncode, stderr=done.stderr, stdin=stdin
-            )
-        return done
+        return done.succeeded(argv, where=host, stdin=stdin) if check else done
 
     def socket(self, host: str, kind: int = socket.SOCK_STREAM, protocol: int = 0) -> socket.socket:
         """Return an IPv4 socket of a host, for what a probe does not do.
@@ -316,7 +301,7 @@ class Lab(Changes):
         Raises:
             UsageError: there is no such host, or ``kind`` is none.
         """
-        targets.check_host(self._cluster, host)
+        host = host_named(self._cluster, host)
         arguments.of_kind("kind", kind, int, "give socket.SOCK_STREAM or another of its kind")
         return self._live.namespace(host).socket(socket.AF_INET, kind, protocol)
 
@@ -328,7 +313,7 @@ class Lab(Changes):
         Raises:
             UsageError: there is no such host.
         """
-        targets.check_host(self._cluster, host)
+        host = host_named(self._cluster, host)
         return self._live.namespace(host).duplicates()
 
     def netns_fds(self) -> Mapping[str, int]:
@@ -355,7 +340,7 @@ class Lab(Changes):
 
     # --- how ---
 
-    def _asked(self, source: str, to: Target | str | Mapping[str, object], protocol: str) -> Flow:
+    def _flow(self, source: str, to: Target | str | Mapping[str, object], protocol: str) -> Flow:
         flow = targets.flow(self._cluster, source, to, arguments.protocol(protocol))
         self.asked.append(flow)
         return flow
@@ -373,9 +358,3 @@ class Lab(Changes):
             dataplane=self._dataplane,
             real_kube_proxy=self._kube_proxy.identity if self._kube_proxy else None,
         )
-
-    @staticmethod
-    def _host(what: str, name: str, hosts: Mapping[str, Node | Client | Pod]) -> Host:
-        if arguments.text(what, name, "give a name") not in hosts:
-            raise unknown(what, name, hosts)
-        return Host(name=name, address=hosts[name].address)

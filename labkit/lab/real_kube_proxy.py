@@ -9,6 +9,7 @@ from labkit.cluster.model import RealKubeProxy
 from labkit.dataplane.kube_proxy.hosting import Hosting
 from labkit.dataplane.kube_proxy.program import NAME, Program, find
 from labkit.errors import UsageError
+from labkit.lab import arguments
 from labkit.lab.loop import LoopThread
 from labkit.manifest.kinds import PROXY_MODES, Scenario
 
@@ -56,6 +57,9 @@ def choose(
         MissingFeature: the program is not there.
         UsageError: it is no kube-proxy, or there is no such mode.
     """
+    arguments.one_of("proxy_mode", mode, PROXY_MODES)
+    if path is not None:
+        arguments.path("kube_proxy", path)
     if (dataplane or scenario.lab.spec.dataplane) != NAME:
         return None
     chosen = mode_of(scenario, mode)

@@ -10,8 +10,9 @@ from typing import Final, NamedTuple
 import msgspec
 
 from labkit.cluster.host_names import known_by
-from labkit.cluster.lookup import host_names, own_node, unknown
+from labkit.cluster.lookup import host_named, own_node, unknown
 from labkit.cluster.model import (
+    DEFAULT_NAMESPACE,
     Cluster,
     ObjectName,
     Pod,
@@ -69,7 +70,7 @@ def flow(
     Raises:
         UsageError: a name does not exist, or the port is not clear.
     """
-    check_host(cluster, source)
+    source = host_named(cluster, source)
     if isinstance(to, Target):
         return flow_to(cluster, source, to.address, to.port, to.protocol)
     if isinstance(to, str):
@@ -85,7 +86,7 @@ def resolve(cluster: Cluster, source: str, to: kinds.Target, protocol: Protocol)
     Raises:
         UsageError: a name in it does not exist, or the port is not clear.
     """
-    check_host(cluster, source)
+    source = host_named(cluster, source)
     if to.node is not None:
         node = cluster.node_by_name.get(to.node)
         if node is None:
@@ -94,7 +95,7 @@ def resolve(cluster: Cluster, source: str, to: kinds.Target, protocol: Protocol)
     if to.service is not None:
         return _service_flow(cluster, source, to, protocol)
     if to.pod is not None:
-        pod = cluster.pod_by_name.get(to.pod)
+        pod = cluster.pod_by_name.get(to.pod.removeprefix(f"{DEFAULT_NAMESPACE}/"))
         if pod is None:
             raise unknown("pod", to.pod, cluster.pod_by_name)
         return flow_to(cluster, source, pod.address, _pod_port(pod, to.port), protocol)
@@ -139,6 +140,11 @@ def target_in(cluster: Cluster, text: str) -> kinds.Target:
     name, colon, port_text = text.rpartition(":")
     if not colon:
         name, port_text = text, ""
+    if ":" in name:
+        raise UsageError(
+            f"target {quote(text)} has several colons; "
+            "give NAME:PORT, or ADDRESS:PORT with an IPv4 address"
+        )
     port: int | str | None = _port(port_text) if port_text.isdecimal() else port_text or None
     if _is_address(name):
         return kinds.Target(address=name, port=port)
@@ -146,8 +152,9 @@ def target_in(cluster: Cluster, text: str) -> kinds.Target:
         return kinds.Target(node=name, port=port)
     if _service_key(name) in cluster.service_by_key:
         return kinds.Target(service=name, port=port)
-    if name in cluster.pod_by_name:
-        return kinds.Target(pod=name, port=port)
+    pod = name.removeprefix(f"{DEFAULT_NAMESPACE}/")
+    if pod in cluster.pod_by_name:
+        return kinds.Target(pod=pod, port=port)
     return _target_known_by(cluster, name, port)
 
 
@@ -252,12 +259,6 @@ def addresses(service: Service) -> Iterator[tuple[IPv4Address, Via]]:
         yield address, Via.EXTERNAL_IP
     for ingress in service.ingress:
         yield ingress.ip, Via.LOAD_BALANCER
-
-
-def check_host(cluster: Cluster, name: str) -> None:
-    """Raise UsageError unless ``name`` is a client, a node or a pod."""
-    if name not in host_names(cluster):
-        raise unknown("host", name, host_names(cluster))
 
 
 def _service_flow(cluster: Cluster, source: str, to: kinds.Target, protocol: Protocol) -> Flow:

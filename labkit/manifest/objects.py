@@ -33,6 +33,18 @@ OWN: Final = ("Lab", "Check")
 _OWN_GROUP: Final = "labkit.dev"
 _GROUPS: Final = frozenset({"", "apps", "extensions", "discovery.k8s.io"})
 """API groups in which a kind of ours under another version is a mistake, not somebody else's."""
+_OTHERS: Final[dict[str, tuple[str, ...]]] = {
+    "v1": (
+        *("Binding", "ComponentStatus", "ConfigMap", "Endpoints", "Event", "LimitRange"),
+        *("PersistentVolume", "PersistentVolumeClaim", "PodTemplate", "ReplicationController"),
+        *("ResourceQuota", "Secret", "ServiceAccount"),
+    ),
+    "apps/v1": ("ControllerRevision", "DaemonSet", "StatefulSet"),
+    "discovery.k8s.io/v1": (),
+}
+"""The other kinds of these API versions in Kubernetes 1.36, so that any more is a mistake."""
+_NO_KIND: Final = 0.6
+"""Likeness from which a kind that does not exist is taken for one that does."""
 _TYPO: Final = 0.85
 """Likeness from which an unknown kind is taken for a misspelt one. Endpoints is less like any."""
 
@@ -91,7 +103,11 @@ def _read(source: Source, found: Objects) -> None:
     api_version, kind = _head(source)
     finding = _not_an_object(source, api_version, kind) or _wrong_kind(api_version, kind)
     if finding:
-        found.problems.append(Loaded(kind, None, source.node, source.file).problem(finding))
+        # Known by its name, so that nobody who names it is told that it does not exist.
+        loaded = Loaded(_meant(api_version, kind), None, source.node, source.file)
+        found.problems.append(loaded.problem(finding))
+        if loaded.kind in KINDS:
+            found.loaded.append(loaded)
         return
     if kind not in KINDS or KINDS[kind][0] != api_version:
         found.ignored[kind] += 1
@@ -138,9 +154,21 @@ def _wrong_kind(api_version: str, kind: str) -> Finding | None:
             return None
         message = f"{kind} is not in {quote(api_version)}"
         return Finding(("apiVersion",), message, f"give {right}")
-    if get_close_matches(kind, KINDS, n=1, cutoff=_TYPO):
-        return Finding(("kind",), f"there is no kind {quote(kind)}", nearest(kind, KINDS))
+    others = _OTHERS.get(api_version)
+    if _meant(api_version, kind) != kind or (others is not None and kind not in others):
+        known = [*KINDS, *(others or ())]
+        return Finding(("kind",), f"there is no kind {quote(kind)}", nearest(kind, known))
     return None
+
+
+def _meant(api_version: str, kind: str) -> str:
+    """The kind that a misspelt one stands for; the same where it is like none."""
+    others = _OTHERS.get(api_version)
+    if kind in KINDS or kind in (others or ()):
+        return kind
+    likeness = _TYPO if others is None else _NO_KIND
+    found = get_close_matches(kind, [*KINDS, *(others or ())], n=1, cutoff=likeness)
+    return found[0] if found else kind
 
 
 def _group(api_version: str) -> str:

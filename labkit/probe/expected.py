@@ -31,6 +31,8 @@ class Explanation:
     held: bool
     """Whether session affinity keeps the source on one of the backends."""
     reasons: tuple[Because, ...]
+    http_status: int | None = None
+    """What a health check port answers; None for what is none."""
 
 
 def explain(cluster: Cluster, flow: Flow) -> Explanation:
@@ -81,6 +83,7 @@ def _of_health_check(cluster: Cluster, flow: Flow) -> Explanation | None:
                 ),
                 held=False,
                 reasons=(why,),
+                http_status=status,
             )
     return None
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Final
 
-from labkit.cluster.lookup import LOCALHOST, host_names, own_node, unknown
+from labkit.cluster.lookup import LOCALHOST, host_named, host_names, own_node
 from labkit.cluster.model import Cluster, Pod, Service, ServicePort, ServiceType
 from labkit.probe.flow import Flow, Via
 
@@ -87,13 +87,9 @@ def _localhost(
 
 
 def _named(cluster: Cluster, sources: Sequence[str]) -> tuple[str, ...]:
-    hosts = host_names(cluster)
     if ALL in sources:
-        return hosts
-    for name in sources:
-        if name not in hosts:
-            raise unknown("source", name, hosts)
-    return tuple(dict.fromkeys(sources))
+        return host_names(cluster)
+    return tuple(dict.fromkeys(host_named(cluster, name, "source") for name in sources))
 
 
 def _default_sources(cluster: Cluster, service: Service) -> tuple[str, ...]:

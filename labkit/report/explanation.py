@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -39,14 +40,19 @@ class Explained(Struct, frozen=True, kw_only=True):
     address: str
     dport: int
     expected: Expected
+    http_status: int | None
+    """What a health check port answers."""
     reasons: tuple[Reason, ...]
 
 
 def explanations_text(found: Sequence[Explanation], paper: Paper) -> str:
-    """Return the reasoning for a terminal, one part for each data plane."""
-    lines: list[str] = []
+    """Return the reasoning for a terminal: a part for each data plane, or for those alike."""
+    planes: dict[Explanation, list[str]] = {}
     for each in found:
-        lines += [*_lines(each, paper), ""]
+        planes.setdefault(replace(each, dataplane=""), []).append(each.dataplane)
+    lines: list[str] = []
+    for each, names in planes.items():
+        lines += [*_lines(each, names, paper), ""]
     return paper.finish(lines[:-1])
 
 
@@ -57,13 +63,13 @@ def explanations_json(found: Sequence[Explanation]) -> str:
     return msgspec.json.format(encoded, indent=2).decode() + "\n"
 
 
-def _lines(each: Explanation, paper: Paper) -> Iterator[str]:
+def _lines(each: Explanation, planes: Sequence[str], paper: Paper) -> Iterator[str]:
     flow, arrow = each.flow, paper.style.marks.arrow
     port = f":{flow.port}" if flow.port else ""
     via = " ".join(word for word in (flow.via, flow.node) if word)
     way = paper.paint(clean(f"{flow.source} {arrow} {flow.address}:{flow.dport}"), BOLD)
     to = clean(f"{via} of {flow.service}{port} {flow.protocol}")
-    yield f"{way}: {to}, {each.dataplane}"
+    yield f"{way}: {to}, {joined(planes)}"
     yield ""
     yield f"  expected: {clean(_expected_words(each))}"
     for number, reason in enumerate(each.reasons, start=1):
@@ -79,6 +85,8 @@ def _expected_words(each: Explanation) -> str:
     who = joined(expected.backends, "or" if each.held else "and")
     by = f", answered by {who}" if who else ""
     sources = joined(expected.client_sources, "or")
+    if each.http_status is not None:
+        return f"{expected.outcome}, HTTP {each.http_status}"
     return f"{expected.outcome}{by}{f', client source {sources}' if sources else ''}"
 
 
@@ -96,5 +104,6 @@ def _explained(each: Explanation) -> Explained:
         address=str(flow.address),
         dport=flow.dport,
         expected=each.expected,
+        http_status=each.http_status,
         reasons=tuple(Reason(sentence=r.sentence, reference=r.reference) for r in each.reasons),
     )

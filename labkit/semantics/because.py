@@ -7,7 +7,7 @@ the modules that call them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from typing import Final
 
@@ -15,6 +15,7 @@ DOCS: Final = "https://kubernetes.io/docs"
 VIRTUAL_IPS: Final = f"{DOCS}/reference/networking/virtual-ips/"
 POLICIES: Final = f"{VIRTUAL_IPS}#traffic-policies"
 SERVICES: Final = f"{DOCS}/concepts/services-networking/service/"
+MIGRATION: Final = f"{VIRTUAL_IPS}#migrating-from-iptables-mode-to-nftables"
 SOURCE_IP: Final = f"{DOCS}/tutorials/services/source-ip/"
 
 
@@ -26,6 +27,21 @@ class Because:
     """Without a capital and a full stop, so that reasons can be joined."""
     reference: str
     """A page of the documentation, or a KEP."""
+
+
+MOST_PODS: Final = 3
+
+
+def of_pods(reason: Because, pods: Sequence[str]) -> Because:
+    """Return a reason with the pods that it holds for, where it does not hold for all."""
+    named = all(pod in reason.sentence for pod in pods)
+    if named:
+        return reason
+    # One left out would take as much room as the word that says so.
+    many = len(pods) > MOST_PODS + 1
+    words = [*pods[:MOST_PODS], f"{len(pods) - MOST_PODS} more"] if many else pods
+    to = f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else words[0]
+    return replace(reason, sentence=f"to {to}: {reason.sentence}")
 
 
 def said(reasons: Sequence[Because]) -> str:
@@ -58,6 +74,23 @@ def is_no_node_port_address(node: str, address: IPv4Address) -> Because:
     return Because(
         sentence=f"{field}: {node} does not serve NodePorts on {address}",
         reference=f"{SERVICES}#service-nodeport-custom-listen-address",
+    )
+
+
+def has_no_localhost_node_ports(address: IPv4Address) -> Because:
+    """A data plane that has no NodePorts on 127.0.0.1, whatever is configured."""
+    return Because(
+        sentence=f"this data plane has no NodePorts on {address}, whatever localhostNodePorts says",
+        reference=MIGRATION,
+    )
+
+
+def is_not_the_primary_address(node: str, address: IPv4Address) -> Because:
+    """A data plane that serves NodePorts on one address unless told otherwise."""
+    return Because(
+        sentence=f"without nodePortAddresses this data plane serves NodePorts on the primary "
+        f"address of {node} alone, and {address} is another",
+        reference=MIGRATION,
     )
 
 

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 from typing import Final, Literal
 
 from labkit.cluster.model import Node, Protocol, Service, ServicePort
-from labkit.semantics.because import Because
+from labkit.semantics.because import Because, of_pods
 
 Outcome = Literal["connected", "refused", "timeout", "unreachable"]
 """The flow table's words for what rules can make of an attempt."""
@@ -65,8 +65,13 @@ class Prediction:
     @property
     def reasons(self) -> tuple[Because, ...]:
         """Every reason, each once: why these endpoints, then what comes of each."""
-        ordered = sorted(self.deliveries, key=_order)
-        found = (*self.because, *(reason for each in ordered for reason in each.because))
+        pods: dict[Because, list[str]] = {}
+        for each in sorted(self.deliveries, key=_order):
+            for reason in each.because:
+                pods.setdefault(reason, []).extend([each.backend] if each.backend else [])
+        several = len(pods) > 1
+        ends = (of_pods(why, names) if several else why for why, names in pods.items())
+        found = (*self.because, *ends)
         return tuple(each for at, each in enumerate(found) if each not in found[:at])
 
 

@@ -36,7 +36,7 @@ from labkit.semantics.flows import (
     Prediction,
     Via,
 )
-from labkit.semantics.node_ports import is_served
+from labkit.semantics.node_ports import ON_LOCALHOST, is_served
 from labkit.semantics.traits import Trait
 
 BOTH_WAYS: Final[tuple[Via, Via]] = ("ClusterIP", "ExternalIP")
@@ -86,7 +86,7 @@ def _served(
     """What the node makes of a flow that has come to it."""
     if flow.port is None or not _serves(cluster, flow, came, traits):
         outcome = _unserved(cluster, flow, came, traits)
-        return _all(outcome, _why_unserved(flow, came, traits))
+        return _all(outcome, _why_unserved(cluster, flow, came, traits))
     choice = choose(cluster, flow, flow.port, came, traits)
     if not choice.endpoints:
         return _all(choice.otherwise, *choice.because)
@@ -142,7 +142,7 @@ def _unserved(cluster: Cluster, flow: Flow, came: Arrival, traits: frozenset[Tra
     return REFUSED if _refuses_ports(cluster, flow, traits) else _wanders(cluster, flow, came)
 
 
-def _why_unserved(flow: Flow, came: Arrival, traits: frozenset[Trait]) -> Because:
+def _why_unserved(cluster: Cluster, flow: Flow, came: Arrival, traits: frozenset[Trait]) -> Because:
     label = label_of_another_proxy(flow.service)
     if Trait.SERVES not in traits:
         return because.nobody_serves()
@@ -151,8 +151,19 @@ def _why_unserved(flow: Flow, came: Arrival, traits: frozenset[Trait]) -> Becaus
     if flow.port is None:
         return because.has_no_port()
     if flow.via == "NodePort":
-        return because.is_no_node_port_address(came.node.name, flow.address)
+        return _why_no_node_port(cluster, flow, came, traits)
     return because.is_for_the_load_balancer(flow.address)
+
+
+def _why_no_node_port(
+    cluster: Cluster, flow: Flow, came: Arrival, traits: frozenset[Trait]
+) -> Because:
+    given = bool(cluster.kube_proxy.node_port_addresses)
+    if flow.address.is_loopback and not traits & ON_LOCALHOST:
+        return because.has_no_localhost_node_ports(flow.address)
+    if not flow.address.is_loopback and not given and Trait.PRIMARY_NODE_PORTS in traits:
+        return because.is_not_the_primary_address(came.node.name, flow.address)
+    return because.is_no_node_port_address(came.node.name, flow.address)
 
 
 def _refuses_ports(cluster: Cluster, flow: Flow, traits: frozenset[Trait]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import multiprocessing
 import os
 import signal
@@ -86,11 +87,13 @@ def mistaken(monkeypatch: pytest.MonkeyPatch) -> Callable[[Mistake], None]:
     return make
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 def test_the_smallest_cluster_that_fails_is_a_scenario_that_fails_alone(
-    mistaken: Callable[[Mistake], None],
+    mistaken: Callable[[Mistake], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mistaken(FORGETFUL)
+    # A busy machine has found a small one when its time is over, and not the smallest.
+    monkeypatch.setattr("labkit.fuzz.block.SHRINKING_S", math.inf)
 
     failure = run_block(Block(seed=5, count=50)).failure
 

@@ -18,7 +18,6 @@ from labkit.manifest.written import yaml_text
 from labkit.probe.flow import Outcome
 from labkit.probe.table import FlowRow
 from labkit.probe.words import target_words
-from labkit.report.yaml_text import yaml_text
 
 Manifest = Mapping[str, Any]
 WIDTH: Final = 96

@@ -82,7 +82,7 @@ def test_only_services_leaves_out_pods_that_matter_to_none(
         (("-o", "svg="), "'svg=' names no file; write svg=FILE or svg"),
         (("-o", "svg=/no/such/folder/a.svg"), "/no/such/folder is no folder; make it first"),
         (("--dataplane", "ipvs,nftables"), "names 2; a picture shows one"),
-        (("--dataplane", "ebpf"), "--dataplane 'ebpf' is none; there are: iptables"),
+        (("--dataplane", "ebpf"), "there is no data plane ebpf; there are: iptables"),
     ],
 )
 def test_wrong_input_is_status_2_and_one_line(

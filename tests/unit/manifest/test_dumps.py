@@ -276,7 +276,8 @@ def test_a_list_in_a_list_and_an_empty_list_are_read() -> None:
             "{apiVersion: v1, kind: §Servce}",
             (
                 "kind: there is no kind Servce; did you mean Service? there are: Lab, Check,"
-                " Namespace, Node, Pod, Service, Deployment, ReplicaSet, EndpointSlice"
+                " Namespace, Node, Pod, Service, Deployment, ReplicaSet, EndpointSlice, Binding,"
+                " ComponentStatus, ConfigMap, …"
             ),
         ),
         ("{apiVersion: v1, kind: List, items: §7}", "items: not a list; give a list of objects"),

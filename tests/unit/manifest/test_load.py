@@ -176,3 +176,34 @@ def test_thousands_of_problems_are_counted_and_not_all_shown() -> None:
         load_text(text, file="a.yaml")
     assert len(told(error)) == 101
     assert "500 more problems are not shown" in told(error)[-1]
+
+
+BROKEN_HEADS = {
+    "apiVersion: v2\nkind: Pod": "apiVersion: Pod is not in v2; give v1",
+    "kind: Pod": "apiVersion: required; give v1",
+    "apiVersion: v1\nkind: Pdo": "kind: there is no kind Pdo; did you mean Pod? there are: ",
+    "apiVersion: apps/v1\nkind: Pod": "apiVersion: Pod is not in apps/v1; give v1",
+}
+
+
+@pytest.mark.parametrize("head", BROKEN_HEADS)
+def test_an_object_with_a_wrong_head_is_the_only_problem(head: str) -> None:
+    text = LAB + WEB.replace("apiVersion: v1\nkind: Pod", head) + SERVICE + CHECK
+    with pytest.raises(ManifestError) as error:
+        load_text(text)
+    (line,) = told(error)
+    assert BROKEN_HEADS[head] in line
+
+
+@pytest.mark.parametrize("kind", ["ConfigMap", "Endpoints", "Secret", "ServiceAccount"])
+def test_other_kinds_of_kubernetes_are_left_out(kind: str) -> None:
+    other = f"apiVersion: v1\nkind: {kind}\nmetadata: {{name: x}}\n---\n"
+    assert load_text(LAB + other + WEB).ignored == (f"1 {kind}",)
+
+
+@pytest.mark.parametrize(
+    ("version", "kind"), [("example.com/v1", "Pdo"), ("batch/v1", "Job"), ("apps/v1", "DaemonSet")]
+)
+def test_kinds_of_others_are_nobodys_mistake(version: str, kind: str) -> None:
+    other = f"apiVersion: {version}\nkind: {kind}\nmetadata: {{name: x}}\n---\n"
+    assert load_text(LAB + other + WEB).ignored == (f"1 {kind}",)

@@ -30,8 +30,8 @@ WAY = "client → node2:30080: connected; web-1 ×20; 192.168.0.2 = node2"
             EXPECTED,
             False,
             (
-                f"✘  {WAY}\n   not as specified: expected connected by web-1, web-2, source node2: the"
-                " Service says so\n"
+                f"✘  {WAY}\n   not as specified: expected connected by web-1, web-2, source node2:"
+                " the Service says so\n"
             ),
         ),
         (

@@ -15,6 +15,7 @@ from labkit.lab.targets import parse
 from labkit.manifest.load import load
 from labkit.probe.expected import Explanation, explain, judged
 from labkit.probe.table import FlowRow
+from labkit.semantics.because import Because, of_pods
 from tests.recorded import SCENARIOS
 from tests.recorded_tables import recorded, recorded_cluster
 
@@ -110,15 +111,63 @@ def test_every_expectation_has_a_reason(dataplane: str, path: Path) -> None:
             "node1:30081",
             [
                 f"externalTrafficPolicy: Local {CIRCUIT}",
-                f"node1 {SAME_WAY} 10.244.1.1",
-                f"node1 {SAME_WAY} 192.168.0.1",
+                f"to web-1: node1 {SAME_WAY} 10.244.1.1",
+                f"to web-2: node1 {SAME_WAY} 192.168.0.1",
             ],
             id="short circuit",
+        ),
+        pytest.param(
+            "shared-endpoints",
+            "client",
+            "node1:30080",
+            [
+                "externalTrafficPolicy: Cluster, so node1 sends to any ready endpoint",
+                f"to web-1, web-3, web-5 and web-7: node1 {SAME_WAY} 192.168.0.1",
+                f"to web-2, web-4, web-6 and web-8: node1 {SAME_WAY} 10.244.1.1",
+            ],
+            id="by the pod's node",
         ),
     ],
 )
 def test_the_reasons_of_a_flow(scenario: str, source: str, to: str, sentences: list[str]) -> None:
     assert [each.sentence for each in explained(scenario, source, to).reasons] == sentences
+
+
+@pytest.mark.parametrize(
+    ("address", "sentence"),
+    [
+        (
+            "127.0.0.1",
+            "this data plane has no NodePorts on 127.0.0.1, whatever localhostNodePorts says",
+        ),
+        (
+            "10.244.1.1",
+            (
+                "without nodePortAddresses this data plane serves NodePorts on the primary address "
+                "of node1 alone, and 10.244.1.1 is another"
+            ),
+        ),
+    ],
+)
+def test_nftables_is_not_said_to_be_configured_where_it_has_no_choice(
+    address: str, sentence: str
+) -> None:
+    found = explained("nodeport-localhost", "node1", f"{address}:30080", "nftables")
+    assert [each.sentence for each in found.reasons] == [sentence]
+
+
+def test_of_many_pods_three_are_named() -> None:
+    why = Because(sentence="it is so", reference="")
+    pods = [f"web-{number}" for number in range(1, 11)]
+    assert of_pods(why, pods[:1]).sentence == "to web-1: it is so"
+    assert of_pods(why, pods[:4]).sentence == "to web-1, web-2, web-3 and web-4: it is so"
+    assert of_pods(why, pods).sentence == "to web-1, web-2, web-3 and 7 more: it is so"
+
+
+def test_a_reason_that_names_its_pod_is_left_as_it_is() -> None:
+    why = Because(sentence="nothing in web-1 listens", reference="")
+    assert of_pods(why, ["web-1"]) is why
+    assert of_pods(why, []) is why
 
 
 def test_reasons_follow_the_data_plane() -> None:
