@@ -7,7 +7,7 @@ with the sentence that `labkit doctor` prints where the machine lacks a feature.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
@@ -20,10 +20,15 @@ if TYPE_CHECKING:
     from labkit.lab.lab import Lab
     from labkit.lab.source import Source
     from labkit.manifest.kinds import LocatedCheck
+    from labkit.probe.flow import Flow
     from labkit.probe.verdict import CheckResult
 
 MARK: Final = "labkit.dev/v1"
 NEEDS: Final = "labkit_needs"
+FAILURES: Final = "labkit-failures"
+SHELL: Final = "--labkit-shell-on-failure"
+LABS: Final = pytest.StashKey[list["Lab"]]()
+"""The labs that a test, or the session, has made and not closed."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -47,6 +52,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FEATURE",
         help="a feature that this machine must have: its tests fail instead of being skipped",
     )
+    group.addoption(
+        "--labkit-failures",
+        metavar="DIR",
+        default=FAILURES,
+        help="where failing tests of labs leave what there is to know: the packets' path, rules, "
+        f"conntrack, a capture, a smaller scenario; none: leave nothing (default: {FAILURES})",
+    )
+    group.addoption(
+        "--labkit-keep",
+        action="store_true",
+        help="build the lab of a failing test again as one that stays, see labkit ps",
+    )
+    group.addoption(
+        "--labkit-shell-on-failure",
+        action="store_true",
+        help="open the prompt of a failing test's lab before it is taken down",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -54,6 +76,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         f"{NEEDS}(*features): skip unless the machine has these features (see `labkit doctor`)",
     )
+    if config.getoption(SHELL) and getattr(config.option, "numprocesses", None):
+        raise pytest.UsageError(f"{SHELL} needs the terminal, which workers have not; give -n0")
     _check_options(config)
 
 
@@ -90,9 +114,48 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
+    for running in item.session.stash.get(LABS, []):
+        running.asked.clear()  # that was another test
     for marker in item.iter_markers(NEEDS):
         for name in marker.args:
             _need(item.config, name)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if call.when == "call" and report.failed and call.excinfo is not None:
+        from labkit.pytest_failure import Failure, look_into
+
+        check = item.check if isinstance(item, CheckItem) else None
+        failure = Failure(
+            item=item,
+            told=report.longreprtext,
+            labs=_labs_of(item),
+            check=check,
+            flows=_flows_of(call.excinfo.value),
+        )
+        if said := look_into(failure):
+            report.sections.append(("labkit", said))
+    return report
+
+
+def _labs_of(item: pytest.Item) -> list[Lab]:
+    """The running labs that a test is about."""
+    if isinstance(item, CheckItem):
+        file = item.getparent(ScenarioFile)
+        return [file.lab] if file is not None else []
+    every = [*item.stash.get(LABS, []), *item.session.stash.get(LABS, [])]
+    return [each for each in every if each.asked]
+
+
+def _flows_of(error: BaseException) -> list[Flow]:
+    """The flows of a Check that failed, those that differ first."""
+    if not isinstance(error, CheckFailed):
+        return []
+    return [each.flow for each in error.result.observations]
 
 
 def _holds_lab(path: Path) -> bool:
@@ -219,21 +282,24 @@ class LabFactory(Protocol):
 @pytest.fixture
 def lab(request: pytest.FixtureRequest) -> Iterator[LabFactory]:
     """Make labs for one test: ``lab("scenarios/nodeport-local.yaml")`` or ``lab(nodes=3)``."""
-    yield from _factory(request.config)
+    yield from _factory(request.config, request.node.stash)
 
 
 @pytest.fixture(scope="session")
 def lab_session(request: pytest.FixtureRequest) -> Iterator[LabFactory]:
     """Make labs that live until the session ends, for tests that only look."""
-    yield from _factory(request.config)
+    yield from _factory(request.config, request.session.stash)
 
 
-def _factory(config: pytest.Config) -> Iterator[LabFactory]:
+def _factory(config: pytest.Config, stash: pytest.Stash) -> Iterator[LabFactory]:
+    running_labs = stash.setdefault(LABS, [])
     with ExitStack() as stack:
+        stack.callback(running_labs.clear)
 
         def make(source: Source | None = None, **options: object) -> Lab:
             running = _enter(config, source, **options)
             stack.push(running)
+            running_labs.append(running)
             return running
 
         yield make

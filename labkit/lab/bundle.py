@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from labkit.errors import LabkitError, ManifestError, UsageError
-from labkit.lab.cut import Needed, cut_down
+from labkit.lab.cut import Needed, cut_down, whole
 from labkit.lab.lab import Lab
 from labkit.lab.tracing import Traced
 from labkit.manifest.kinds import LocatedCheck
@@ -24,6 +24,7 @@ from labkit.report.pcapng import pcapng
 
 INDEX: Final = "README.md"
 SCENARIO: Final = "scenario.yaml"
+WHOLE: Final = "lab.yaml"
 MARK: Final = "# What labkit saw of a failure"
 """The first line of the index, by which a folder is known to be a bundle."""
 MOST_FLOWS: Final = 3
@@ -61,11 +62,12 @@ def bundle_of(
         "path.md": render_paths(paths, "markdown"),
         "path.json": render_paths(paths, "json"),
         "packets.pcapng": pcapng([each for one in traced for each in one.captured], paths),
+        WHOLE: whole_text(lab),
         SCENARIO: _scenario(lab, flows[:MOST_FLOWS], crossed, check),
         **{f"rules-{node}.txt": lab.rules(node) for node in nodes},
         **{f"conntrack-{node}.txt": _conntrack(lab, node) for node in nodes},
     }
-    repeat = again(Path(SCENARIO), flows, check=check)
+    repeat = again(lab, Path(SCENARIO), flows, check)
     index = _index(told, [path.verdict for path in paths], repeat, sorted(files))
     return Bundle(files={INDEX: index, **files})
 
@@ -91,17 +93,23 @@ def write(bundle: Bundle, folder: Path) -> None:
         ) from error
 
 
-def again(file: Path, flows: Sequence[Flow], *, check: LocatedCheck | None = None) -> str:
+def whole_text(lab: Lab) -> str:
+    """Return all of a lab as a scenario file."""
+    name = lab.scenario.path or "a lab made in code"
+    return yaml_text(whole(lab.scenario, lab.cluster.dataplane), comment=f"all of {name}")
+
+
+def again(lab: Lab, file: Path, flows: Sequence[Flow], check: LocatedCheck | None) -> str:
     """Return the command that shows a failure again, of a bundle's scenario.
 
     What a test of its own expected is in that test alone: the flow is traced.
     """
     if check is not None:
-        return f"labkit run {shlex.quote(str(file))}"
+        return shlex.join(["labkit", "run", str(file), *lab.options])
     flow = flows[0]
     protocol = () if flow.protocol == "TCP" else ("--protocol", str(flow.protocol))
     words = (str(file), flow.source, f"{flow.address}:{flow.dport}", *protocol)
-    return f"labkit trace {shlex.join(words)}"
+    return shlex.join(["labkit", "trace", *words, *lab.options])
 
 
 def _remove(folder: Path) -> None:
@@ -144,6 +152,7 @@ def _described(files: Sequence[str]) -> Iterator[tuple[str, str]]:
         "path.json": "the same with everything that is known of it",
         "packets.pcapng": "every packet of every watched host, for Wireshark",
         SCENARIO: "the lab, cut down to what the flow needs",
+        WHOLE: "all of the lab",
     }
     for name in files:
         if name in known:

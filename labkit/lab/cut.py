@@ -46,12 +46,28 @@ def cut_down(scenario: Scenario, needed: Needed, check: LocatedCheck | None) -> 
         for each in scenario.objects
         if (found := _as_dict(each)) is not None and _is_needed(each, needed, check)
     ]
-    if any(each["kind"] == "Lab" for each in kept):
-        return kept
-    name = scenario.lab.metadata.name
-    lab = {"apiVersion": LABKIT_API, "kind": "Lab", "metadata": {"name": name}, "spec": {}}
-    lab["spec"] = {"dataplane": needed.dataplane}
-    return [lab, *kept]
+    return _with_lab(scenario, kept, needed.dataplane)
+
+
+def whole(scenario: Scenario, dataplane: str) -> list[Manifest]:
+    """Return all objects of a scenario, under a data plane."""
+    every = [found for each in scenario.objects if (found := _as_dict(each)) is not None]
+    return [
+        {**each, "spec": {**(each.get("spec") or {}), "dataplane": dataplane}}
+        if each.get("kind") == "Lab"
+        else each
+        for each in _with_lab(scenario, every, dataplane)
+    ]
+
+
+def _with_lab(scenario: Scenario, objects: list[Manifest], dataplane: str) -> list[Manifest]:
+    """Objects with a Lab: a dump of a cluster may have none."""
+    if any(each.get("kind") == "Lab" for each in objects):
+        return objects
+    metadata = {"name": scenario.lab.metadata.name}
+    spec = {"dataplane": dataplane}
+    lab = {"apiVersion": LABKIT_API, "kind": "Lab", "metadata": metadata, "spec": spec}
+    return [lab, *objects]
 
 
 def _as_dict(loaded: Loaded) -> Manifest | None:

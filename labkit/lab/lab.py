@@ -150,6 +150,15 @@ class Lab(Changes):
         cluster = self._cluster
         return rules_source(cluster.dataplane, self._dumps, cluster.real_kube_proxy)
 
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Options of the command that build the same lab of its file, but for ``--rules``."""
+        found = [*(("--iptables", self._iptables) if self._iptables else ())]
+        if self._kube_proxy is not None:
+            program = str(self._kube_proxy.program.path)
+            found += ["--kube-proxy", program, "--proxy-mode", self._kube_proxy.mode]
+        return tuple(found)
+
     def logs(self) -> Mapping[str, str]:
         """Return what the programs in pods have printed so far, by ``pod/container``.
 

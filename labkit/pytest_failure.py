@@ -1,0 +1,128 @@
+"""What becomes of a failing test's lab before it is taken down: a bundle, the prompt, a copy."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import pytest
+
+from labkit.errors import LabkitError
+from labkit.lab.bundle import (
+    INDEX,
+    SCENARIO,
+    WHOLE,
+    again,
+    bundle_of,
+    whole_text,
+    write,
+)
+from labkit.lab.lab import Lab
+from labkit.manifest.kinds import LocatedCheck
+from labkit.probe.flow import Flow
+
+NOWHERE: Final = "none"
+LONGEST: Final = 100
+"""Characters of a folder's name."""
+LONGEST_NAME: Final = 50
+KEEPING_S: Final = 60.0
+"""How long a lab may take to be built again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A test that failed, while its labs still run."""
+
+    item: pytest.Item
+    told: str
+    """What pytest says of it."""
+    labs: Sequence[Lab]
+    check: LocatedCheck | None
+    """The Check that it is; None for a test of another kind."""
+    flows: Sequence[Flow]
+    """What the Check asked."""
+
+
+def look_into(failure: Failure) -> str:
+    """Leave a bundle of each lab, keep it or open its prompt as asked; say what was done."""
+    config = failure.item.config
+    said: list[str] = []
+    for number, lab in enumerate(failure.labs, start=1):
+        name = slug(failure.item.nodeid) + (f"-{number}" if number > 1 else "")
+        try:
+            said += _one(failure, lab, name)
+        except LabkitError as error:  # a failure to look into a failure must not hide it
+            said.append(f"what happened cannot be told: {error}")
+    if config.getoption("--labkit-shell-on-failure"):
+        for lab in failure.labs:
+            _open_prompt(config, lab)
+    return "\n".join(said)
+
+
+def _one(failure: Failure, lab: Lab, name: str) -> Iterator[str]:
+    config = failure.item.config
+    flows = list(failure.flows) or list(dict.fromkeys(reversed(lab.asked)))
+    parent = str(config.getoption("--labkit-failures"))
+    file: Path | None = None
+    if flows and parent != NOWHERE:
+        folder = config.invocation_params.dir / parent / name
+        bundle = bundle_of(lab, flows, told=failure.told, check=failure.check)
+        write(bundle, folder)
+        shown = _shown(folder)
+        yield f"bundle: {shown / INDEX}"
+        yield f"again:  {again(lab, shown / SCENARIO, flows, failure.check)}"
+        file = folder / WHOLE
+    if config.getoption("--labkit-keep"):
+        yield _kept(lab, name, file)
+
+
+def slug(nodeid: str) -> str:
+    """Return a test's name as a folder's."""
+    return re.sub("[^A-Za-z0-9]+", "-", nodeid.removeprefix("tests/")).strip("-")[-LONGEST:].lower()
+
+
+def _shown(path: Path) -> Path:
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def _kept(lab: Lab, name: str, file: Path | None) -> str:
+    """Build a lab again as one that stays: this process ends, and its own labs with it."""
+    called = name[-LONGEST_NAME:].strip("-")
+    with TemporaryDirectory(prefix="labkit-keep-") as folder:
+        if file is None:
+            file = Path(folder) / WHOLE
+            file.write_text(whole_text(lab))
+        done = subprocess.run(
+            [sys.executable, "-m", "labkit", "up", str(file), "--name", called, *lab.options],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=KEEPING_S,
+        )
+    if done.returncode:
+        return f"not kept: {done.stderr.strip()}"
+    return f"kept:   labkit shell {called}; labkit down {called} ends it"
+
+
+def _open_prompt(config: pytest.Config, lab: Lab) -> None:
+    """Hand the terminal to the lab's prompt until it is left."""
+    from labkit.cli.prompt.session import Session
+    from labkit.cli.prompt.terminal import converse
+    from labkit.holder.beside import served
+
+    manager = config.pluginmanager.getplugin("capturemanager")
+    if manager is not None:
+        manager.suspend(in_=True)
+    try:
+        with served(lab) as name:
+            converse(Session(name, terminal=True))
+    finally:
+        if manager is not None:
+            manager.resume()
