@@ -224,6 +224,20 @@ def test_a_machine_without_curl_says_how_to_get_it(labs: Labs, tmp_path: Path) -
     )
 
 
+def test_a_line_of_another_encoding_is_a_line(labs: Labs) -> None:
+    labs.ok("up", CLUSTER)
+    done = subprocess.run(
+        [LABKIT, "shell", NAME],
+        env=labs.environment,
+        input=b"client printf %s \xe9\nhistory\n\xe9\n",
+        capture_output=True,
+        check=False,
+    )
+    assert done.stdout.startswith(b"\xe9   1  client printf")
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 2
+
+
 def test_help_and_history(labs: Labs) -> None:
     labs.ok("up", CLUSTER)
 
