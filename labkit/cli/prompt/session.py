@@ -24,10 +24,11 @@ from labkit.errors import LabError, LabkitError, UsageError
 from labkit.holder.client import GREETING_S, ask_for, describe
 from labkit.holder.protocol import Inventory, Manifests, Named, Names, Objects, Probed
 from labkit.holder.state import open_folder
+from labkit.lab.dumps import RENDERED
 from labkit.manifest.kinds import Target
 from labkit.manifest.problems import nearest
 from labkit.probe.flow import Outcome
-from labkit.report.text import clean
+from labkit.report.text import clean, plural
 
 INTERRUPTED: Final = 130
 TABLE: Final = (Output("table", None),)
@@ -195,7 +196,13 @@ class Session:
         )
         seen = self._seen_now()
         _write(path, render(lab, seen), over=len(files) < len(words))
-        click.echo(f"{path}: the lab as it is now, and {len(seen)} flows of this session")
+        click.echo(f"{path}: the lab as it is now, and {plural(len(seen), 'flow')} of this session")
+        if there.rules not in {RENDERED, "none"}:
+            click.echo(
+                f"labkit: this lab's rules are not labkit's own ({there.rules}); run {path} with"
+                " the options that labkit up was given",
+                err=True,
+            )
         return 0
 
     def _seen_now(self) -> list[save.Seen]:
