@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from io import TextIOWrapper
 
 import click
 
@@ -49,6 +50,8 @@ def command(name: str, host: str | None, keep_going: bool) -> int:  # noqa: FBT0
         return converse(Session(name, terminal=True))
     from labkit.cli.prompt.script import follow
 
+    if isinstance(sys.stdin, TextIOWrapper):  # a line of another encoding is a line
+        sys.stdin.reconfigure(errors="surrogateescape")
     session = Session(name, terminal=False)
     session.known()
     return follow(session, sys.stdin, keep_going=keep_going)

@@ -58,14 +58,20 @@ def ask(folder: Folder, lab: str, request: Request, *, within_s: float | None = 
     return answer
 
 
-def ask_for(lab: str, request: Request, kind: type[A]) -> A:
+def ask_for(lab: str, request: Request, kind: type[A], *, within_s: float | None = None) -> A:
     """Return the answer of a lab's holder, which is to be of one kind.
+
+    Args:
+        lab: the lab's name.
+        request: what is asked.
+        kind: of the answer.
+        within_s: how long it may take; None for as long as it takes.
 
     Raises:
         LabkitError: what was asked for cannot be, or there is no such answer.
     """
     with open_folder() as folder:
-        answer = ask(folder, lab, request)
+        answer = ask(folder, lab, request, within_s=within_s)
     if not isinstance(answer, kind):
         raise LabError(f"lab {lab} answered something else; end it with labkit down {lab}")
     return answer

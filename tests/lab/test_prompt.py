@@ -224,6 +224,20 @@ def test_a_machine_without_curl_says_how_to_get_it(labs: Labs, tmp_path: Path) -
     )
 
 
+def test_a_line_of_another_encoding_is_a_line(labs: Labs) -> None:
+    labs.ok("up", CLUSTER)
+    done = subprocess.run(
+        [LABKIT, "shell", NAME],
+        env=labs.environment,
+        input=b"client printf %s \xe9\nhistory\n\xe9\n",
+        capture_output=True,
+        check=False,
+    )
+    assert done.stdout.startswith(b"\xe9   1  client printf")
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 2
+
+
 def test_help_and_history(labs: Labs) -> None:
     labs.ok("up", CLUSTER)
 
@@ -292,6 +306,22 @@ def test_what_is_saved_is_the_lab_as_it_is_now(labs: Labs, tmp_path: Path) -> No
         done.stderr
     )
     passes(labs, file, 1)
+
+
+def test_a_lab_with_rules_of_a_real_node_is_saved_with_a_word_about_them(
+    labs: Labs, tmp_path: Path
+) -> None:
+    dump, file = tmp_path / "node2.txt", tmp_path / "saved.yaml"
+    # Without the rule that masquerades: the pod's answer comes from a stranger.
+    rules = labs.ok("rules", CLUSTER, "--node", "node2")
+    dump.write_text("\n".join(each for each in rules.splitlines() if "-j MASQUERADE" not in each))
+    labs.ok("up", CLUSTER, "--rules", f"node2={dump}")
+
+    done = session(labs, file, "probe client node2:30080")
+
+    assert "✘  client → node2:30080: timeout" in done.stdout
+    assert f"node2: {dump}); run {file} with the options that labkit up was given" in done.stderr
+    assert "1 passed" in labs.ok("run", str(file), "--rules", f"node2={dump}")
 
 
 def test_a_session_with_affinity_passes_again_and_again(labs: Labs, tmp_path: Path) -> None:

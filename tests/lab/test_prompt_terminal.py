@@ -88,6 +88,15 @@ def test_ctrl_c_ends_the_command_and_not_the_prompt(screen: Terminal) -> None:
     assert "\nwent on\n" not in screen.screen()
 
 
+def test_ctrl_c_ends_a_verb_and_not_the_prompt(screen: Terminal) -> None:
+    screen.line("matrix")
+    screen.wait_for(f" {NAME}")  # the sign of progress, behind its wheel
+    screen.keys("C-c")
+    screen.wait_for(PROMPT, after=1)
+    screen.line("pods")
+    assert "flows:" not in screen.wait_for("caller")
+
+
 def test_ctrl_c_drops_the_line_and_ctrl_d_leaves(screen: Terminal, labs: Labs) -> None:
     screen.write("kill web-1")
     screen.keys("C-c")

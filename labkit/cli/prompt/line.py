@@ -37,11 +37,13 @@ def read(line: str, hosts: Iterable[str]) -> Asked | OnHost | None:
     """Return what a line asks; None for an empty one or a comment.
 
     Raises:
-        UsageError: it begins with no verb and no host, or a quote is not closed.
+        UsageError: it begins with no verb and no host, a quote is not closed, or there is a NUL.
     """
     text = line.strip()
     if not text or text.startswith("#"):
         return None
+    if "\0" in text:
+        raise UsageError(f"{quote(text)}: no word can hold a NUL; leave it out")
     first, *rest = text.split(maxsplit=1)
     after = rest[0] if rest else ""
     if first in VERBS:

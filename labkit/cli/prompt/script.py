@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import click
 
 from labkit.cli.prompt.session import INTERRUPTED, LEAVE, Session
+from labkit.report.text import clean
 
 
 def follow(session: Session, lines: Iterable[str], *, keep_going: bool) -> int:
@@ -26,7 +27,9 @@ def follow(session: Session, lines: Iterable[str], *, keep_going: bool) -> int:
             continue
         failed = failed or status
         more = "" if keep_going else "; --keep-going does the others, too"
-        click.echo(f"labkit: line {number} ended with {status}: {line.strip()}{more}", err=True)
+        click.echo(
+            f"labkit: line {number} ended with {status}: {clean(line.strip())}{more}", err=True
+        )
         if not keep_going or status == INTERRUPTED:
             break
     return failed

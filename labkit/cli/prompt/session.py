@@ -21,12 +21,14 @@ from labkit.cli.prompt.line import Asked, OnHost, first_command, program, read
 from labkit.cli.prompt.program import run
 from labkit.cli.prompt.verbs import VERBS, Verb, overview
 from labkit.errors import LabError, LabkitError, UsageError
-from labkit.holder.client import ask_for, describe
+from labkit.holder.client import GREETING_S, ask_for, describe
 from labkit.holder.protocol import Inventory, Manifests, Named, Names, Objects, Probed
 from labkit.holder.state import open_folder
+from labkit.lab.dumps import RENDERED
 from labkit.manifest.kinds import Target
 from labkit.manifest.problems import nearest
 from labkit.probe.flow import Outcome
+from labkit.report.text import clean, plural
 
 INTERRUPTED: Final = 130
 TABLE: Final = (Output("table", None),)
@@ -69,13 +71,16 @@ class Session:
             **{what: partial(self._table, what) for what in TABLES},
         }
 
-    def known(self) -> Named:
+    def known(self, *, within_s: float = GREETING_S) -> Named:
         """The lab's names.
+
+        Args:
+            within_s: how long the lab may take to say them.
 
         Raises:
             LabkitError: the lab is gone, or does not answer.
         """
-        return ask_for(self.lab, Names(), Named)
+        return ask_for(self.lab, Names(), Named, within_s=within_s)
 
     def do(self, line: str) -> int:
         """Do what a line asks, say what goes wrong, and return its exit status."""
@@ -162,7 +167,7 @@ class Session:
     def _history(self, words: Sequence[str]) -> int:
         _none("history", words)
         for number, line in enumerate(self.lines, start=1):
-            click.echo(f"{number:4}  {line}")
+            click.echo(f"{number:4}  {clean(line)}")
         return 0
 
     def _help(self, words: Sequence[str]) -> int:
@@ -191,7 +196,13 @@ class Session:
         )
         seen = self._seen_now()
         _write(path, render(lab, seen), over=len(files) < len(words))
-        click.echo(f"{path}: the lab as it is now, and {len(seen)} flows of this session")
+        click.echo(f"{path}: the lab as it is now, and {plural(len(seen), 'flow')} of this session")
+        if there.rules not in {RENDERED, "none"}:
+            click.echo(
+                f"labkit: this lab's rules are not labkit's own ({there.rules}); run {path} with"
+                " the options that labkit up was given",
+                err=True,
+            )
         return 0
 
     def _seen_now(self) -> list[save.Seen]:

@@ -24,6 +24,8 @@ from labkit.cli.prompt.session import LEAVE, Session
 from labkit.errors import LabError, LabkitError
 from labkit.holder.state import open_folder
 
+PATIENCE_S: Final = 1.0
+"""Nobody waits longer for Tab."""
 GREETING: Final = "help lists what can be asked, Tab completes, Ctrl-D leaves; the lab stays"
 
 
@@ -42,7 +44,7 @@ class _Offers(Completer):
     ) -> Iterable[Completion]:
         del complete_event
         try:
-            named = self._session.known()
+            named = self._session.known(within_s=PATIENCE_S)
         except LabkitError:  # the next line that is sent says so
             return
         known = Known(

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from labkit.cli.prompt.curl import targets
 from labkit.cli.prompt.line import Asked, OnHost, first_command, program, read
+from labkit.cli.prompt.offers import Known, Machine, offers
 from labkit.errors import UsageError
 
 HOSTS = ("client", "node1", "shop/web-1")
@@ -72,3 +76,22 @@ def test_a_command_gets_a_shell_where_it_needs_one(text: str, argv: list[str]) -
 )
 def test_the_first_command_of_a_shells_line(text: str, words: list[str]) -> None:
     assert list(first_command(text)) == words
+
+
+def refusal(line: str) -> str:
+    """Why a line is refused; nothing if it is not."""
+    try:
+        asked = read(line, HOSTS)
+        if isinstance(asked, OnHost):
+            program(asked.text)
+    except UsageError as error:
+        return str(error)
+    return ""
+
+
+@given(st.text(), st.sampled_from(["", "client ", "probe ", "save ", "client curl "]))
+def test_any_line_is_read_or_refused_in_one_line(text: str, first: str) -> None:
+    line = first + text
+    assert len(refusal(line).splitlines()) <= 1
+    offers(line, Known(clients=HOSTS), Machine())
+    targets(first_command(text))
