@@ -79,7 +79,13 @@ async def _one(running: Running, located: LocatedCheck, attempts: int | None) ->
         )
         for index, observation in enumerate(observations)
     ]
-    return judge(located, observations, contexts, elapsed_s=elapsed_s)
+    return judge(
+        located,
+        observations,
+        contexts,
+        dataplane=running.cluster.dataplane,
+        elapsed_s=elapsed_s,
+    )
 
 
 def _under(located: LocatedCheck, cluster: Cluster) -> LocatedCheck:

@@ -7,6 +7,7 @@ from typing import Final
 
 from labkit.manifest import kinds
 from labkit.manifest.addresses import address_findings, ipv4
+from labkit.manifest.impossible import impossible
 from labkit.manifest.problems import Finding, Path, nearest, quote
 from labkit.manifest.scope import DEFAULT_NAMESPACE, Key, PodShape, Scope
 from labkit.manifest.validate_service import is_headless
@@ -190,6 +191,7 @@ def _service_port(to: kinds.Target, spec: kinds.ServiceSpec, protocol: str) -> I
 def _expect(expect: kinds.Expect, at: Path, scope: Scope) -> Iterator[Finding]:
     if expect == kinds.Expect():
         yield Finding(at, "nothing is expected", _REMEDY)
+    yield from impossible(expect, at)
     for index, name in enumerate(expect.backends or ()):
         where = (*at, "backends", index)
         yield from _unknown("pod", name, list(scope.pods), where, scope)

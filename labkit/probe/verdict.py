@@ -12,8 +12,8 @@ from ipaddress import IPv4Address
 
 from labkit.manifest.kinds import Expect, LocatedCheck
 from labkit.manifest.location import Location
-from labkit.probe import balance
-from labkit.probe.flow import Observation
+from labkit.probe import advice, balance
+from labkit.probe.flow import Flow, Observation
 from labkit.probe.table import FlowRow, FlowTable, Kernel
 from labkit.probe.words import (
     counted,
@@ -79,6 +79,10 @@ class CheckResult:
     """What else is known of each observation."""
     differences: tuple[str, ...] = ()
     """One sentence for each."""
+    specified: tuple[str, ...] = ()
+    """If it failed: what the specification says of the flows that differ, and why."""
+    command: str = ""
+    """If it failed: what shows more, as a command for a shell."""
     elapsed_s: float = 0.0
 
     @property
@@ -127,6 +131,7 @@ def judge(
     observations: Sequence[Observation],
     contexts: Sequence[Context] = (),
     *,
+    dataplane: str = "",
     elapsed_s: float = 0.0,
 ) -> CheckResult:
     """Return the result of a Check.
@@ -135,16 +140,19 @@ def judge(
         located: the Check.
         observations: one for each of its sources.
         contexts: one for each observation, or none at all.
+        dataplane: what served the flows, for the command that shows more; empty for no command.
         elapsed_s: what the Check took, in seconds.
     """
     spec = located.check.spec
     several = len(observations) > 1
     contexts = contexts or [Context()] * len(observations)
-    found = tuple(
-        f"from {observation.flow.source}: {difference}" if several else difference
-        for observation, context in zip(observations, contexts, strict=True)
-        for difference in differences(spec.expect, observation, context)
-    )
+    found: list[str] = []
+    differing: list[tuple[Flow, FlowRow | None]] = []
+    for observation, context in zip(observations, contexts, strict=True):
+        lead = f"from {observation.flow.source}: " if several else ""
+        told = differences(spec.expect, observation, context)
+        found += (f"{lead}{difference}" for difference in told)
+        differing += [(observation.flow, context.row)] if told else []
     return CheckResult(
         name=located.name,
         location=located.location,
@@ -153,9 +161,27 @@ def judge(
         expected=expectation_words(spec.expect),
         observations=tuple(observations),
         contexts=tuple(contexts),
-        differences=found or (() if observations else ("nothing was probed",)),
+        differences=tuple(found) or (() if observations else ("nothing was probed",)),
+        specified=() if spec.expect.conformant else _specified(differing),
+        command=_command(located, differing, dataplane),
         elapsed_s=elapsed_s,
     )
+
+
+def _specified(differing: Sequence[tuple[Flow, FlowRow | None]]) -> tuple[str, ...]:
+    told = (advice.specified(row) for _, row in differing)
+    return tuple({each: None for each in told if each})
+
+
+def _command(
+    located: LocatedCheck, differing: Sequence[tuple[Flow, FlowRow | None]], dataplane: str
+) -> str:
+    written = not located.location.file.startswith("<")  # a file, no objects of a program
+    if not (differing and dataplane and written):
+        return ""
+    flow, row = differing[0]
+    explained = row is not None and row.expected is not None
+    return advice.command(located, flow, dataplane=dataplane, explained=explained)
 
 
 def differences(

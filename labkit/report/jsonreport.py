@@ -33,6 +33,10 @@ class CheckReport(Struct, frozen=True, kw_only=True):
     expected: str
     passed: bool
     differences: tuple[str, ...]
+    specified: tuple[str, ...]
+    """What the specification says of the flows that differ, and why."""
+    command: str
+    """What shows more; empty if it passed."""
     elapsed_s: float
     observations: tuple[CheckedFlow, ...]
 
@@ -125,6 +129,8 @@ def _check(check: CheckResult) -> CheckReport:
         expected=_encodable(check.expected),
         passed=check.passed,
         differences=tuple(map(_encodable, check.differences)),
+        specified=tuple(map(_encodable, check.specified)),
+        command=_encodable(check.command),
         elapsed_s=check.elapsed_s,
         observations=tuple(_observed(each) for each in check.observations),
     )

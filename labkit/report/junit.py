@@ -78,8 +78,11 @@ def _failure(check: CheckResult) -> Iterator[str]:
     yield from map(clean, check.differences)
     yield clean(f"expected: {check.expected}")
     yield from (f"seen: {_seen(observation)}" for observation in check.observations)
+    yield from map(clean, check.specified)
     if check.location is not None:
         yield clean(str(check.location))
+    if check.command:
+        yield clean(f"next: {check.command}")
 
 
 def _seen(observation: Observation) -> str:

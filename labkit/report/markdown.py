@@ -94,7 +94,8 @@ def _scenario(result: ScenarioResult) -> Iterator[str]:
 def _rows(check: CheckResult) -> Iterator[tuple[str, ...]]:
     mark = STYLE.marks.passed if check.passed else STYLE.marks.failed
     place = f" ({check.location.file}:{check.location.line})" if check.location else ""
-    differences = "; ".join(check.differences) + (place if check.differences else "")
+    told = "; ".join((*check.differences, *check.specified))
+    differences = told + (place if check.differences else "")
     name = check.name
     for cells in check_cells(check, STYLE):
         yield (mark, name, *cells, differences)

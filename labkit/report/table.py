@@ -127,9 +127,13 @@ def _checks(checks: Sequence[CheckResult], paper: Paper) -> Iterator[str]:
 def _failure(check: CheckResult, paper: Paper) -> Iterator[str]:
     for difference in check.differences:
         yield from textwrap.wrap(clean(difference), SENTENCE_WIDTH)
+    for sentence in check.specified:
+        yield from textwrap.wrap(clean(sentence), SENTENCE_WIDTH)
     if check.location is not None:
         place = check.location
         yield paper.paint(f"{clean(place.file)}:{place.line}", DIM)
+    if check.command:
+        yield paper.paint(f"next: {clean(check.command)}", DIM)
 
 
 def _flows(table: FlowTable, paper: Paper) -> Iterator[str]:
