@@ -77,6 +77,7 @@ def requests_for(
             sources=names_of(sources),
             seed=options.seed,
             attempts=options.attempts,
+            evidence=any(output.format == "html" for output in options.outputs),
         )
         for scenario in scenarios
         for plane in dataplanes

@@ -36,9 +36,14 @@ def command(paths: tuple[Path, ...], jobs: int, options: LabOptions) -> int:
     from labkit.lab.runs import exit_status, not_run, run_all
     from labkit.report import render_results
 
-    results = everywhere(requests, lambda mine: run_all(mine, jobs=jobs), options, missing=not_run)
+    ran = everywhere(requests, lambda mine: run_all(mine, jobs=jobs), options, missing=not_run)
+    results = [each.result for each in ran]
+    evidence = [each.evidence for each in ran]
     for result in results:
         tell_logs(result.scenario, result.logs, options)
-    write(options.outputs, lambda fmt, paper: render_results(results, fmt, **paper._asdict()))
+    write(
+        options.outputs,
+        lambda fmt, paper: render_results(results, fmt, evidence=evidence, **paper._asdict()),
+    )
     sys.stdout.flush()
     return exit_status(results)

@@ -249,9 +249,9 @@ class Lab(Changes):
         (traced,) = trace(self._live, [flow], attempts=attempts, packets=packets)
         return traced
 
-    def trace_all(self, asked: Sequence[Flow]) -> list[Traced]:
-        """Follow one attempt of each flow; they are watched together, which costs less."""
-        return trace(self._live, asked)
+    def trace_all(self, asked: Sequence[Flow], *, attempts: int = 1) -> list[Traced]:
+        """Follow attempts of each flow; they are watched together, which costs less."""
+        return trace(self._live, asked, attempts=attempts)
 
     def check(self, *checks: LocatedCheck, attempts: int | None = None) -> list[CheckResult]:
         """Run Checks, all at once; without arguments all of the scenario's.

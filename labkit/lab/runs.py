@@ -15,6 +15,7 @@ from labkit.dataplane import needs_of
 from labkit.dataplane.iptables.apply import Backend
 from labkit.errors import LabkitError, UsageError
 from labkit.kernel.guest.exchange import kernel_kind
+from labkit.lab.evidence import evidence_of
 from labkit.lab.lab import Lab
 from labkit.lab.needs import features_of
 from labkit.lab.real_kube_proxy import mode_of
@@ -22,6 +23,7 @@ from labkit.lab.tracing import Traced
 from labkit.manifest.kinds import Scenario
 from labkit.probe.table import FlowTable, Kernel
 from labkit.probe.verdict import CheckResult, ScenarioResult
+from labkit.report.evidence import Evidence
 
 SUFFIXES: Final = (".yaml", ".yml")
 
@@ -43,6 +45,8 @@ class Request:
     """Of a flow table, as `Lab.matrix` takes them."""
     seed: int = 0
     attempts: int | None = None
+    evidence: bool = False
+    """Whether to return what a page shows of the lab beside what was found."""
 
     @property
     def plane(self) -> str:
@@ -78,7 +82,14 @@ def scenario_files(paths: Iterable[Path]) -> list[Path]:
     return files
 
 
-def run_all(requests: Sequence[Request], *, jobs: int) -> list[ScenarioResult]:
+class Ran(NamedTuple):
+    """What was found of a scenario, and what a page shows of its lab."""
+
+    result: ScenarioResult
+    evidence: Evidence | None = None
+
+
+def run_all(requests: Sequence[Request], *, jobs: int) -> list[Ran]:
     """Run every request, at most ``jobs`` at a time; results in the order of the requests."""
     if jobs == 1 or len(requests) == 1:
         return [run_one(request) for request in requests]
@@ -91,6 +102,7 @@ class Probed(NamedTuple):
 
     table: FlowTable
     logs: dict[str, str]
+    evidence: Evidence | None = None
 
 
 def probe_all(requests: Sequence[Request], *, jobs: int = 1) -> list[Probed]:
@@ -113,7 +125,8 @@ def probe(request: Request) -> Probed:
     """
     with lab_of(request) as lab:
         table = lab.matrix(request.sources, attempts=request.attempts)
-        return Probed(table, dict(lab.logs()))
+        evidence = evidence_of(lab, table=table) if request.evidence else None
+        return Probed(table, dict(lab.logs()), evidence)
 
 
 class Question(NamedTuple):
@@ -158,7 +171,7 @@ def lab_of(request: Request) -> Lab:
     )
 
 
-def run_one(request: Request) -> ScenarioResult:
+def run_one(request: Request) -> Ran:
     """Build one scenario, run its Checks or its flow table, and take it down.
 
     What goes wrong with one scenario is its result, so that the others are not lost.
@@ -166,9 +179,11 @@ def run_one(request: Request) -> ScenarioResult:
     began = time.monotonic()
     try:
         with lab_of(request) as lab:
-            return judged(lab, request, began=began)
+            result = judged(lab, request, began=began)
+            return Ran(result, evidence_for(lab, result) if request.evidence else None)
     except LabkitError as error:
-        return replace(not_run(request, error), elapsed_s=time.monotonic() - began)
+        result = replace(not_run(request, error).result, elapsed_s=time.monotonic() - began)
+        return Ran(result)
 
 
 def judged(lab: Lab, request: Request, *, began: float) -> ScenarioResult:
@@ -204,9 +219,14 @@ def judged(lab: Lab, request: Request, *, began: float) -> ScenarioResult:
     )
 
 
-def not_run(request: Request, error: LabkitError) -> ScenarioResult:
-    """The result of a request that cannot be run here."""
-    return ScenarioResult(
+def evidence_for(lab: Lab, result: ScenarioResult) -> Evidence:
+    """Return what a page shows of a lab beside what was found in it."""
+    return evidence_of(lab, checks=result.checks, table=result.table)
+
+
+def not_run(request: Request, error: LabkitError) -> Ran:
+    """What is found of a request that cannot be run here."""
+    result = ScenarioResult(
         scenario=request.scenario.lab.metadata.name,
         path=request.scenario.path,
         dataplane=request.plane,
@@ -215,6 +235,7 @@ def not_run(request: Request, error: LabkitError) -> ScenarioResult:
         error=str(error),
         error_status=error.exit_status,
     )
+    return Ran(result)
 
 
 def exit_status(results: Sequence[ScenarioResult]) -> int:
