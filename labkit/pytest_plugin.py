@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
+from textwrap import dedent
 from typing import TYPE_CHECKING, Final, Protocol
 
 import pytest
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 MARK: Final = "labkit.dev/v1"
 NEEDS: Final = "labkit_needs"
+CHECK: Final = "check: "
+"""What the name of a Check's report starts with."""
+ANNOTATES_ALL: Final = "pytest_github_actions_annotate_failures"
+"""A plugin that annotates whatever fails."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -93,6 +98,23 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker in item.iter_markers(NEEDS):
         for name in marker.args:
             _need(item.config, name)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """In a step of a GitHub workflow, annotate the Checks that failed."""
+    from labkit.lab.github import in_repository, on_github
+
+    if not on_github() or terminalreporter.config.pluginmanager.hasplugin(ANNOTATES_ALL):
+        return
+    from labkit.report.github import Annotation
+
+    for report in terminalreporter.stats.get("failed", ()):
+        file, line, name = report.location
+        if name.startswith(CHECK):
+            place = in_repository(str(terminalreporter.config.rootpath / file))
+            text = dedent(str(report.longrepr)).strip()
+            found = Annotation(place, (line or 0) + 1, 1, name.removeprefix(CHECK), text)
+            terminalreporter.write_line(found.command)
 
 
 def _holds_lab(path: Path) -> bool:
@@ -205,7 +227,7 @@ class CheckItem(pytest.Item):
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """Where the Check stands; pytest counts lines from 0."""
-        return self.path, self.check.location.line - 1, f"check: {self.name}"
+        return self.path, self.check.location.line - 1, f"{CHECK}{self.name}"
 
 
 class LabFactory(Protocol):

@@ -14,6 +14,7 @@ from typing import Final
 
 import click
 
+from labkit.cli.github import tell_problems
 from labkit.errors import LabkitError, ManifestError
 
 FAILED: Final = 1
@@ -59,6 +60,8 @@ def complain(error: LabkitError) -> int:
     """
     text = str(error) if isinstance(error, ManifestError) else f"labkit: {error}"
     click.echo(text, err=True)
+    if isinstance(error, ManifestError):
+        tell_problems(error)
     return error.exit_status
 
 

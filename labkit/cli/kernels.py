@@ -31,6 +31,7 @@ def spread(
     kernel: str,
     outputs: Iterable[Output],
     missing: Callable[[T, MissingFeature], R] | None = None,
+    report_here: bool = False,
 ) -> list[R]:
     """Return the results of ``work`` on every item, in their order, wherever it is done.
 
@@ -44,6 +45,8 @@ def spread(
         kernel: the option's value.
         outputs: where the report goes.
         missing: the result of an item for which there is no kernel, if others can be done.
+        report_here: whether a guest does no more than the work, even if all of it is for one: it
+            can write no file but those of ``outputs``.
 
     Raises:
         MissingFeature: no kernel here has what the items need, or one of them without ``missing``.
@@ -56,7 +59,7 @@ def spread(
     if lacking and (missing is None or len(lacking) == len(items)):
         raise lacking[0]
     kinds = {each for each in where if not isinstance(each, MissingFeature)}
-    if kernel_kind() == "host" and not lacking and len(kinds) == 1:
+    if kernel_kind() == "host" and not lacking and len(kinds) == 1 and not report_here:
         leave_to(next(iter(kinds)), outputs)
     found: dict[int, R] = {}
     for kind in sorted(kinds):

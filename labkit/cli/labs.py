@@ -13,6 +13,7 @@ from labkit.cli.kernels import spread
 from labkit.cli.options import LabOptions, prepare
 from labkit.cli.progress import progress
 from labkit.errors import UsageError
+from labkit.lab.github import on_github
 
 if TYPE_CHECKING:
     from labkit.errors import MissingFeature
@@ -140,6 +141,7 @@ def everywhere(
         kernel=options.kernel,
         outputs=options.outputs,
         missing=missing,
+        report_here=on_github(),
     )
 
 

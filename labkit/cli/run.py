@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from labkit.cli.github import tell_github
 from labkit.cli.labs import everywhere, load_scenarios, requests_for, tell_logs
 from labkit.cli.options import LabOptions, dataplanes, lab_options, write
 
@@ -46,4 +47,5 @@ def command(paths: tuple[Path, ...], jobs: int, options: LabOptions) -> int:
         lambda fmt, paper: render_results(results, fmt, evidence=evidence, **paper._asdict()),
     )
     sys.stdout.flush()
+    tell_github(results)
     return exit_status(results)
