@@ -7,12 +7,14 @@ import pickle
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Final, TypeVar
 
 from labkit.cli.options import Output
 from labkit.errors import MissingFeature
 from labkit.kernel.guest.exchange import Kind, Where, kernel_kind
+from labkit.report.text import plural
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -32,6 +34,7 @@ def spread(
     outputs: Iterable[Output],
     missing: Callable[[T, MissingFeature], R] | None = None,
     report_here: bool = False,
+    showing: Callable[[str], AbstractContextManager[object]] = nullcontext,
 ) -> list[R]:
     """Return the results of ``work`` on every item, in their order, wherever it is done.
 
@@ -47,6 +50,7 @@ def spread(
         missing: the result of an item for which there is no kernel, if others can be done.
         report_here: whether a guest does no more than the work, even if all of it is for one: it
             can write no file but those of ``outputs``.
+        showing: shows a sentence while a guest does its part.
 
     Raises:
         MissingFeature: no kernel here has what the items need, or one of them without ``missing``.
@@ -65,7 +69,11 @@ def spread(
     for kind in sorted(kinds):
         places = [place for place, chosen in enumerate(where) if chosen == kind]
         mine = [items[place] for place in places]
-        done = work(mine) if kind == "host" else _part(kind, places)
+        if kind == "host":
+            done = work(mine)
+        else:
+            with showing(f"{plural(len(mine), 'lab')} in a {kind} guest"):
+                done = _part(kind, places)
         found.update(zip(places, done, strict=True))
     for place, chosen in enumerate(where):
         if isinstance(chosen, MissingFeature) and missing is not None:

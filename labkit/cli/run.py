@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
@@ -37,7 +38,7 @@ def command(paths: tuple[Path, ...], jobs: int, options: LabOptions) -> int:
     from labkit.lab.runs import exit_status, not_run, run_all
     from labkit.report import render_results
 
-    ran = everywhere(requests, lambda mine: run_all(mine, jobs=jobs), options, missing=not_run)
+    ran = everywhere(requests, partial(run_all, jobs=jobs), options, missing=not_run)
     results = [each.result for each in ran]
     evidence = [each.evidence for each in ran]
     for result in results:

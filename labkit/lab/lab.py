@@ -28,6 +28,7 @@ from labkit.lab.tables import table_of
 from labkit.lab.targets import Target
 from labkit.lab.tracing import Traced, trace
 from labkit.manifest.kinds import DATAPLANES, LocatedCheck, Scenario
+from labkit.probe.engine import Probes
 from labkit.probe.expected import judged, judged_row
 from labkit.probe.flow import Flow
 from labkit.probe.plan import flows
@@ -143,6 +144,11 @@ class Lab(Changes):
         """Return the rules of a node: as labkit rendered them, or as kube-proxy made them."""
         self.node(node)
         return self._live.rules(node)
+
+    @property
+    def probes(self) -> Probes:
+        """How many probes there were so far."""
+        return self._live.probes
 
     @property
     def rules_source(self) -> str:

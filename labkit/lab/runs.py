@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -17,6 +18,7 @@ from labkit.errors import LabkitError, UsageError
 from labkit.kernel.guest.exchange import kernel_kind
 from labkit.lab.evidence import evidence_of
 from labkit.lab.lab import Lab
+from labkit.lab.meter import Meter
 from labkit.lab.needs import features_of
 from labkit.lab.real_kube_proxy import mode_of
 from labkit.lab.tracing import Traced
@@ -89,12 +91,13 @@ class Ran(NamedTuple):
     evidence: Evidence | None = None
 
 
-def run_all(requests: Sequence[Request], *, jobs: int) -> list[Ran]:
+def run_all(requests: Sequence[Request], meter: Meter | None = None, *, jobs: int) -> list[Ran]:
     """Run every request, at most ``jobs`` at a time; results in the order of the requests."""
+    work = partial(run_one, meter=meter or Meter(len(requests)))
     if jobs == 1 or len(requests) == 1:
-        return [run_one(request) for request in requests]
+        return [work(request) for request in requests]
     with ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="labkit run") as pool:
-        return list(pool.map(run_one, requests))
+        return list(pool.map(work, requests))
 
 
 class Probed(NamedTuple):
@@ -105,26 +108,30 @@ class Probed(NamedTuple):
     evidence: Evidence | None = None
 
 
-def probe_all(requests: Sequence[Request], *, jobs: int = 1) -> list[Probed]:
+def probe_all(
+    requests: Sequence[Request], meter: Meter | None = None, *, jobs: int = 1
+) -> list[Probed]:
     """Return the flow table of every request, at most ``jobs`` labs at a time.
 
     Raises:
         LabkitError: a lab cannot be built or probed.
     """
+    work = partial(probe, meter=meter or Meter(len(requests)))
     if jobs == 1 or len(requests) == 1:
-        return [probe(request) for request in requests]
+        return [work(request) for request in requests]
     with ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="labkit probe") as pool:
-        return list(pool.map(probe, requests))
+        return list(pool.map(work, requests))
 
 
-def probe(request: Request) -> Probed:
+def probe(request: Request, meter: Meter) -> Probed:
     """Build one scenario, probe its flow table, and take it down.
 
     Raises:
         LabkitError: the lab cannot be built or probed.
     """
-    with lab_of(request) as lab:
+    with lab_of(request) as lab, meter.watching(lab):
         table = lab.matrix(request.sources, attempts=request.attempts)
+        meter.probed(table)
         evidence = evidence_of(lab, table=table) if request.evidence else None
         return Probed(table, dict(lab.logs()), evidence)
 
@@ -171,18 +178,21 @@ def lab_of(request: Request) -> Lab:
     )
 
 
-def run_one(request: Request) -> Ran:
+def run_one(request: Request, meter: Meter | None = None) -> Ran:
     """Build one scenario, run its Checks or its flow table, and take it down.
 
     What goes wrong with one scenario is its result, so that the others are not lost.
     """
+    meter = meter or Meter(1)
     began = time.monotonic()
     try:
-        with lab_of(request) as lab:
+        with lab_of(request) as lab, meter.watching(lab):
             result = judged(lab, request, began=began)
+            meter.found(result)
             return Ran(result, evidence_for(lab, result) if request.evidence else None)
     except LabkitError as error:
         result = replace(not_run(request, error).result, elapsed_s=time.monotonic() - began)
+        meter.found(result)
         return Ran(result)
 
 
