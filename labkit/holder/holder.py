@@ -20,6 +20,7 @@ from labkit.holder.protocol import (
     Delete,
     Describe,
     Description,
+    Draw,
     Enter,
     Entered,
     Explain,
@@ -57,6 +58,7 @@ from labkit.report import (
     render_tables,
 )
 from labkit.report.evidence import Evidence
+from labkit.report.graph import render_graph
 from labkit.report.paths import render_paths
 from labkit.report.pcapng import pcapng
 
@@ -105,12 +107,12 @@ class Holder:
                 return named(self._lab.cluster, self._lab.scenario), ()
             case Logs():
                 return Printed(logs=dict(self._lab.logs())), ()
-            case Explain() | Rules() | Inventory() | Manifests():
+            case Explain() | Rules() | Inventory() | Draw() | Manifests():
                 return self._told(asked), ()
         with self._turn:
             return self._in_turn(asked), ()
 
-    def _told(self, asked: Explain | Rules | Inventory | Manifests) -> Answered:
+    def _told(self, asked: Explain | Rules | Inventory | Draw | Manifests) -> Answered:
         """Say what is known without a packet."""
         cluster = self._lab.cluster
         match asked:
@@ -123,6 +125,8 @@ class Holder:
             case Rules(nodes=nodes):
                 asked_for = nodes or list(cluster.node_by_name)
                 return Texts(texts=[self._lab.rules(each) for each in asked_for])
+            case Draw(formats=formats):
+                return Texts(texts=[render_graph(cluster, each) for each in formats])
             case Manifests():
                 return Objects(objects=[_manifest(each) for each in self._lab.scenario.objects])
 
