@@ -23,7 +23,7 @@ Format = Literal["table", "markdown", "json", "junit", "html"]
 FORMATS: Final[tuple[Format, ...]] = ("table", "markdown", "json", "junit", "html")
 DIFF_FORMATS: Final[tuple[Format, ...]] = ("table", "markdown", "json", "html")
 """Formats of the report of `labkit diff`."""
-FUZZ_FORMATS: Final[tuple[Format, ...]] = ("table", "markdown", "json")
+FUZZ_FORMATS: Final[tuple[Format, ...]] = ("table", "markdown", "json", "html")
 """Formats of the reports of `labkit fuzz` and `labkit conformance`."""
 
 
@@ -191,6 +191,10 @@ def render_findings(
             return findings_markdown(found)
         case "json":
             return findings_json(found)
+        case "html":
+            from labkit.report.findings_html import findings_html
+
+            return findings_html(found, again=again)
         case _:
             raise _no_format(fmt, FUZZ_FORMATS)
 
@@ -216,6 +220,10 @@ def render_conformance(
             return conformance_markdown(found)
         case "json":
             return conformance_json(found)
+        case "html":
+            from labkit.report.conformance_html import conformance_html
+
+            return conformance_html(found)
         case _:
             raise _no_format(fmt, FUZZ_FORMATS)
 

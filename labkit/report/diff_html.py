@@ -24,6 +24,7 @@ from labkit.report.page.model import (
     Block,
     Cell,
     Entry,
+    Facts,
     Group,
     Heading,
     Index,
@@ -115,9 +116,8 @@ def _texts(cause: Cause) -> Iterator[Block]:
         yield Text(text=AS_ABOVE)
         return
     yield Text(text=cause.sentence)
-    yield Text(text=f"What to do: {cause.advice}", kind="total")
-    if cause.source:
-        yield Text(text=f"Source: {cause.source}", kind="quiet")
+    source = [("source", (cause.source,))] if cause.source else []
+    yield Facts(rows=(("what to do", (cause.advice,)), *source))
 
 
 def _row(line: Line, mood: Mood) -> Row:

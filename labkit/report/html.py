@@ -68,11 +68,13 @@ def tables_html(tables: Sequence[FlowTable], evidence: Sequence[Evidence | None]
 def _told(
     results: Sequence[ScenarioResult], evidence: Sequence[Evidence | None], *, folds: bool
 ) -> list[Told]:
+    """Every lab's section; those that failed come first."""
     on = Others(folds=folds, one_plane=len({result.dataplane for result in results}) == 1)
-    return [
+    found = [
         labs.scenario(result, known, number, on)
         for number, (result, known) in enumerate(_beside(results, evidence), start=1)
     ]
+    return sorted(found, key=lambda told: told.entry.mood is not Mood.BAD)
 
 
 def _result_of(table: FlowTable, evidence: Evidence | None) -> ScenarioResult:

@@ -28,6 +28,8 @@ from tests.unit.report.examples import (
 )
 
 MANY = 10_000
+A4 = 718
+"""Pixels of a sheet's width between margins of a centimetre."""
 SCRIPT = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
 NASTY = f"""]]>'\\">{SCRIPT}</title></style></script><!-- \u202e &amp; ` $"""
 QUOTED = json.dumps(NASTY)
@@ -257,6 +259,9 @@ def test_on_paper_nothing_is_cut_off(page: Opened) -> None:
     box = page.page.locator(".wide").first
     assert box.evaluate("box => box.scrollHeight - box.clientHeight") <= 1
     assert not page.page.locator(".filter").first.is_visible()
+    page.set_up(A4)
+    page.page.emulate_media(media="print", color_scheme="dark")
+    assert page.overflow == 0
     assert page.page.evaluate("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
 
 

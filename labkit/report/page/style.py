@@ -153,6 +153,7 @@ _NARROW: Final = """
   .filter input, .filter label, .filter select { width: 100%; max-width: none; }
   .filter label { display: grid; grid-template-columns: 7rem 1fr; align-items: center; }
   .filter output { margin-left: 0; }
+  .wide:not(:has(.filtered)) { max-height: none; }
   table, tbody, tbody tr, tbody td, tr.group th { display: block; }
   thead { display: none; }
   tbody tr { border-top: 1px solid var(--line); padding: .5rem .8rem; }
@@ -180,6 +181,8 @@ _PAPER: Final = """
   thead th { position: static; } tr, .story, .drawing, nav li { break-inside: avoid; }
   h2, h3, h4, summary { break-after: avoid; }
   main > section { padding: .8rem 0; border-width: 1px 0 0; border-radius: 0; }
+  main > section.bad { border-left: 0; }
+  td { overflow-wrap: anywhere; } th, td { padding: .3rem .4rem; min-width: 0 !important; }
   .story { border: 1px solid var(--bad); } a { text-decoration: none; }
 }
 """
