@@ -11,6 +11,7 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
+from textwrap import dedent
 from typing import TYPE_CHECKING, Final, Protocol
 
 import pytest
@@ -29,6 +30,10 @@ FAILURES: Final = "labkit-failures"
 SHELL: Final = "--labkit-shell-on-failure"
 LABS: Final = pytest.StashKey[list["Lab"]]()
 """The labs that a test, or the session, has made and not closed."""
+CHECK: Final = "check: "
+"""What the name of a Check's report starts with."""
+ANNOTATES_ALL: Final = "pytest_github_actions_annotate_failures"
+"""A plugin that annotates whatever fails."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -158,6 +163,23 @@ def _flows_of(error: BaseException) -> list[Flow]:
     return [each.flow for each in error.result.observations]
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """In a step of a GitHub workflow, annotate the Checks that failed."""
+    from labkit.lab.github import in_repository, on_github
+
+    if not on_github() or terminalreporter.config.pluginmanager.hasplugin(ANNOTATES_ALL):
+        return
+    from labkit.report.github import Annotation
+
+    for report in terminalreporter.stats.get("failed", ()):
+        file, line, name = report.location
+        if name.startswith(CHECK):
+            place = in_repository(str(terminalreporter.config.rootpath / file))
+            text = dedent(str(report.longrepr)).strip()
+            found = Annotation(place, (line or 0) + 1, 1, name.removeprefix(CHECK), text)
+            terminalreporter.write_line(found.command)
+
+
 def _holds_lab(path: Path) -> bool:
     """Whether a YAML file holds a Lab: told from its text, as most YAML files are not ours."""
     try:
@@ -268,7 +290,7 @@ class CheckItem(pytest.Item):
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """Where the Check stands; pytest counts lines from 0."""
-        return self.path, self.check.location.line - 1, f"check: {self.name}"
+        return self.path, self.check.location.line - 1, f"{CHECK}{self.name}"
 
 
 class LabFactory(Protocol):

@@ -14,13 +14,14 @@ from typing import Final
 
 import click
 
+from labkit.cli.github import tell_problems
 from labkit.errors import LabkitError, ManifestError
 
 FAILED: Final = 1
 INTERRUPTED: Final = 130
 BROKEN_PIPE: Final = 141
-SHOW_CURSOR: Final = b"\r\x1b[?25h"
-"""The progress display hides the cursor (console_codes(4))."""
+SHOW_CURSOR: Final = b"\r\x1b[K\x1b[?25h"
+"""The progress display hides the cursor, and has written a line (console_codes(4))."""
 
 
 def run_to_status(command: click.Command, arguments: Sequence[str] | None) -> int:
@@ -59,6 +60,8 @@ def complain(error: LabkitError) -> int:
     """
     text = str(error) if isinstance(error, ManifestError) else f"labkit: {error}"
     click.echo(text, err=True)
+    if isinstance(error, ManifestError):
+        tell_problems(error)
     return error.exit_status
 
 

@@ -1,11 +1,13 @@
-"""``labkit graph``: the topology of a scenario as a picture."""
+"""``labkit graph``: the topology of a scenario, or of a lab that stays, as a picture."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
+from labkit.cli.held import is_lab, refuse_options, texts_of, write_reports
 from labkit.cli.options import (
     Output,
     OutputType,
@@ -19,7 +21,7 @@ from labkit.report.graph import GRAPH_FORMATS
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", metavar="FILE|NAME", type=click.Path(path_type=Path))
 @click.option(
     "-o",
     "--output",
@@ -42,11 +44,15 @@ def command(
     """Draw what a scenario describes. Nothing is built; no root needed.
 
     Hosts, bridges and pods with their addresses, and Services with the pods that they lead to.
+    NAME is a lab that stays, see labkit up: it is drawn as it is now.
 
     \b
     labkit graph scenarios/nodeport-local.yaml -o svg=lab.svg -o html=lab.html
     labkit graph scenarios/nodeport-local.yaml -o mermaid
     """  # noqa: D301
+    if is_lab(file):
+        _of_held(str(file), outputs, {"--dataplane": dataplane, "--only-services": only_services})
+        return
     from labkit.cluster.build import build_cluster
     from labkit.manifest.load import load
     from labkit.manifest.only_services import only_services as without_other_pods
@@ -60,3 +66,11 @@ def command(
         scenario = without_other_pods(scenario)
     cluster = build_cluster(scenario, dataplane=names[0])
     write(outputs, lambda fmt, _paper: render_graph(cluster, fmt))
+
+
+def _of_held(lab: str, outputs: tuple[Output, ...], building: Mapping[str, object]) -> None:
+    from labkit.holder.protocol import Draw
+
+    refuse_options(lab, building)
+    answer = texts_of(lab, Draw(formats=[output.format for output in outputs]))
+    write_reports(outputs, answer.texts)

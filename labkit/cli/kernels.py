@@ -7,12 +7,14 @@ import pickle
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Final, TypeVar
 
 from labkit.cli.options import Output
 from labkit.errors import MissingFeature
 from labkit.kernel.guest.exchange import Kind, Where, kernel_kind
+from labkit.report.text import plural
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -31,6 +33,8 @@ def spread(
     kernel: str,
     outputs: Iterable[Output],
     missing: Callable[[T, MissingFeature], R] | None = None,
+    report_here: bool = False,
+    showing: Callable[[str], AbstractContextManager[object]] = nullcontext,
 ) -> list[R]:
     """Return the results of ``work`` on every item, in their order, wherever it is done.
 
@@ -44,6 +48,9 @@ def spread(
         kernel: the option's value.
         outputs: where the report goes.
         missing: the result of an item for which there is no kernel, if others can be done.
+        report_here: whether a guest does no more than the work, even if all of it is for one: it
+            can write no file but those of ``outputs``.
+        showing: shows a sentence while a guest does its part.
 
     Raises:
         MissingFeature: no kernel here has what the items need, or one of them without ``missing``.
@@ -56,13 +63,17 @@ def spread(
     if lacking and (missing is None or len(lacking) == len(items)):
         raise lacking[0]
     kinds = {each for each in where if not isinstance(each, MissingFeature)}
-    if kernel_kind() == "host" and not lacking and len(kinds) == 1:
+    if kernel_kind() == "host" and not lacking and len(kinds) == 1 and not report_here:
         leave_to(next(iter(kinds)), outputs)
     found: dict[int, R] = {}
     for kind in sorted(kinds):
         places = [place for place, chosen in enumerate(where) if chosen == kind]
         mine = [items[place] for place in places]
-        done = work(mine) if kind == "host" else _part(kind, places)
+        if kind == "host":
+            done = work(mine)
+        else:
+            with showing(f"{plural(len(mine), 'lab')} in a {kind} guest"):
+                done = _part(kind, places)
         found.update(zip(places, done, strict=True))
     for place, chosen in enumerate(where):
         if isinstance(chosen, MissingFeature) and missing is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -11,11 +12,13 @@ import click
 from labkit.cli.ending import end_at_once_on_interrupt
 from labkit.cli.kernels import spread
 from labkit.cli.options import LabOptions, prepare
-from labkit.cli.progress import progress
+from labkit.cli.progress import progress, progress_of
 from labkit.errors import UsageError
+from labkit.lab.github import on_github
 
 if TYPE_CHECKING:
     from labkit.errors import MissingFeature
+    from labkit.lab.meter import Meter
     from labkit.lab.runs import Request
     from labkit.manifest.kinds import Scenario
 
@@ -77,6 +80,7 @@ def requests_for(
             sources=names_of(sources),
             seed=options.seed,
             attempts=options.attempts,
+            evidence=any(output.format == "html" for output in options.outputs),
         )
         for scenario in scenarios
         for plane in dataplanes
@@ -106,7 +110,7 @@ def names_of(sources: str | None) -> list[str] | None:
 
 def everywhere(
     requests: Sequence[Request],
-    work: Callable[[Sequence[Request]], Sequence[R]],
+    work: Callable[[Sequence[Request], Meter], Sequence[R]],
     options: LabOptions,
     *,
     missing: Callable[[Request, MissingFeature], R] | None = None,
@@ -115,7 +119,7 @@ def everywhere(
 
     Args:
         requests: what to do.
-        work: does it.
+        work: does it, and tells the meter how far it has come.
         options: the command's.
         missing: the result of a request for which no kernel here has what it needs.
 
@@ -125,11 +129,13 @@ def everywhere(
         LabError: a guest died.
     """
     from labkit.lab.dumps import needs_of
+    from labkit.lab.meter import Meter
 
     def here(mine: Sequence[Request]) -> Sequence[R]:
         end_at_once_on_interrupt()
-        with progress(f"{len(mine)} labs", quiet=options.quiet):
-            return work(mine)
+        meter = Meter(len(mine))
+        with progress_of(meter, quiet=options.quiet):
+            return work(mine, meter)
 
     also = needs_of(dict(options.rules))
     return spread(
@@ -139,6 +145,8 @@ def everywhere(
         kernel=options.kernel,
         outputs=options.outputs,
         missing=missing,
+        report_here=on_github(),
+        showing=partial(progress, quiet=options.quiet),
     )
 
 

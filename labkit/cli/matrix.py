@@ -46,7 +46,11 @@ def command(paths: tuple[Path, ...], sources: str | None, options: LabOptions) -
     for each in probed:
         tell_logs(each.table.scenario, each.logs, options)
     tables = [each.table for each in probed]
-    write(options.outputs, lambda fmt, paper: render_tables(tables, fmt, **paper._asdict()))
+    evidence = [each.evidence for each in probed]
+    write(
+        options.outputs,
+        lambda fmt, paper: render_tables(tables, fmt, evidence=evidence, **paper._asdict()),
+    )
 
 
 def _of_held(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
 
+from labkit.cli.github import tell_github
 from labkit.cli.labs import everywhere, load_scenarios, requests_for, tell_logs
 from labkit.cli.options import LabOptions, dataplanes, lab_options, write
 
@@ -36,9 +38,15 @@ def command(paths: tuple[Path, ...], jobs: int, options: LabOptions) -> int:
     from labkit.lab.runs import exit_status, not_run, run_all
     from labkit.report import render_results
 
-    results = everywhere(requests, lambda mine: run_all(mine, jobs=jobs), options, missing=not_run)
+    ran = everywhere(requests, partial(run_all, jobs=jobs), options, missing=not_run)
+    results = [each.result for each in ran]
+    evidence = [each.evidence for each in ran]
     for result in results:
         tell_logs(result.scenario, result.logs, options)
-    write(options.outputs, lambda fmt, paper: render_results(results, fmt, **paper._asdict()))
+    write(
+        options.outputs,
+        lambda fmt, paper: render_results(results, fmt, evidence=evidence, **paper._asdict()),
+    )
     sys.stdout.flush()
+    tell_github(results)
     return exit_status(results)

@@ -98,7 +98,7 @@ def command(
             raise UsageError(f"--pcap {pcap} holds one capture, and {len(requests)} are asked for")
         # A guest hands over every file that it is told of.
         options = replace(options, outputs=(*options.outputs, Output(CAPTURE, pcap)))
-    traced = everywhere(requests, lambda mine: _traced(mine, question), options)
+    traced = everywhere(requests, lambda mine, _: _traced(mine, question), options)
     _report(traced, options.outputs)
 
 

@@ -20,6 +20,7 @@ from labkit.holder.protocol import (
     Delete,
     Describe,
     Description,
+    Draw,
     Enter,
     Entered,
     Explain,
@@ -38,8 +39,9 @@ from labkit.holder.protocol import (
     Trace,
 )
 from labkit.lab import targets
+from labkit.lab.evidence import evidence_of
 from labkit.lab.lab import Lab
-from labkit.lab.runs import Request, exit_status, judged
+from labkit.lab.runs import Request, evidence_for, exit_status, judged
 from labkit.manifest.kinds import Scenario, Workload
 from labkit.manifest.load import with_text
 from labkit.manifest.loaded import Loaded
@@ -55,6 +57,8 @@ from labkit.report import (
     render_results,
     render_tables,
 )
+from labkit.report.evidence import Evidence
+from labkit.report.graph import render_graph
 from labkit.report.paths import render_paths
 from labkit.report.pcapng import pcapng
 
@@ -103,12 +107,12 @@ class Holder:
                 return named(self._lab.cluster, self._lab.scenario), ()
             case Logs():
                 return Printed(logs=dict(self._lab.logs())), ()
-            case Explain() | Rules() | Inventory() | Manifests():
+            case Explain() | Rules() | Inventory() | Draw() | Manifests():
                 return self._told(asked), ()
         with self._turn:
             return self._in_turn(asked), ()
 
-    def _told(self, asked: Explain | Rules | Inventory | Manifests) -> Answered:
+    def _told(self, asked: Explain | Rules | Inventory | Draw | Manifests) -> Answered:
         """Say what is known without a packet."""
         cluster = self._lab.cluster
         match asked:
@@ -121,6 +125,8 @@ class Holder:
             case Rules(nodes=nodes):
                 asked_for = nodes or list(cluster.node_by_name)
                 return Texts(texts=[self._lab.rules(each) for each in asked_for])
+            case Draw(formats=formats):
+                return Texts(texts=[render_graph(cluster, each) for each in formats])
             case Manifests():
                 return Objects(objects=[_manifest(each) for each in self._lab.scenario.objects])
 
@@ -135,7 +141,8 @@ class Holder:
                 return Texts(texts=[f"{kind}/{name} deleted"])
             case Matrix(sources=sources, attempts=attempts, reports=reports):
                 table = self._lab.matrix(sources, attempts=attempts)
-                return Texts(texts=[_table_text(table, each) for each in reports])
+                shown = [evidence_of(self._lab, table=table)] if _has_page(reports) else []
+                return Texts(texts=[_table_text(table, shown, each) for each in reports])
             case Probe(source=source, to=to, protocol=protocol, attempts=attempts):
                 cluster = self._lab.cluster
                 named = targets.by_name(cluster, targets.target_in(cluster, to))
@@ -199,7 +206,8 @@ class Holder:
     def _checked(self, attempts: int | None, reports: Sequence[Report]) -> Texts:
         asked = replace(self._request, scenario=self._lab.scenario, attempts=attempts)
         results = [judged(self._lab, asked, began=time.monotonic())]
-        texts = [_results_text(results, each) for each in reports]
+        shown = [evidence_for(self._lab, results[0])] if _has_page(reports) else []
+        texts = [_results_text(results, shown, each) for each in reports]
         return Texts(texts=texts, status=exit_status(results))
 
 
@@ -258,9 +266,15 @@ def _shown(loaded: Loaded) -> str:
     return f"{loaded.kind}/{short_name(loaded)}"
 
 
-def _table_text(table: FlowTable, report: Report) -> str:
-    return render_tables([table], report.format, **_showing(report))
+def _has_page(reports: Sequence[Report]) -> bool:
+    return any(each.format == "html" for each in reports)
 
 
-def _results_text(results: Sequence[ScenarioResult], report: Report) -> str:
-    return render_results(results, report.format, **_showing(report))
+def _table_text(table: FlowTable, evidence: Sequence[Evidence], report: Report) -> str:
+    return render_tables([table], report.format, evidence=evidence, **_showing(report))
+
+
+def _results_text(
+    results: Sequence[ScenarioResult], evidence: Sequence[Evidence], report: Report
+) -> str:
+    return render_results(results, report.format, evidence=evidence, **_showing(report))

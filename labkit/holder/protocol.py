@@ -132,6 +132,12 @@ class Inventory(Request, frozen=True, kw_only=True, tag="inventory"):
     report: Report
 
 
+class Draw(Request, frozen=True, kw_only=True, tag="draw"):
+    """The topology as pictures."""
+
+    formats: Sequence[str]
+
+
 class Manifests(Request, frozen=True, kw_only=True, tag="manifests"):
     """The objects that the lab is made of now."""
 
@@ -229,6 +235,7 @@ Asked: TypeAlias = (
     | Explain
     | Rules
     | Inventory
+    | Draw
     | Manifests
     | Trace
 )

@@ -28,6 +28,7 @@ from labkit.lab.tables import table_of
 from labkit.lab.targets import Target
 from labkit.lab.tracing import Traced, trace
 from labkit.manifest.kinds import DATAPLANES, LocatedCheck, Scenario
+from labkit.probe.engine import Probes
 from labkit.probe.expected import judged, judged_row
 from labkit.probe.flow import Flow
 from labkit.probe.plan import flows
@@ -145,6 +146,11 @@ class Lab(Changes):
         return self._live.rules(node)
 
     @property
+    def probes(self) -> Probes:
+        """How many probes there were so far."""
+        return self._live.probes
+
+    @property
     def rules_source(self) -> str:
         """Where the nodes' rules come from, in words."""
         cluster = self._cluster
@@ -258,9 +264,9 @@ class Lab(Changes):
         (traced,) = trace(self._live, [flow], attempts=attempts, packets=packets)
         return traced
 
-    def trace_all(self, asked: Sequence[Flow]) -> list[Traced]:
-        """Follow one attempt of each flow; they are watched together, which costs less."""
-        return trace(self._live, asked)
+    def trace_all(self, asked: Sequence[Flow], *, attempts: int = 1) -> list[Traced]:
+        """Follow attempts of each flow; they are watched together, which costs less."""
+        return trace(self._live, asked, attempts=attempts)
 
     def check(self, *checks: LocatedCheck, attempts: int | None = None) -> list[CheckResult]:
         """Run Checks, all at once; without arguments all of the scenario's.

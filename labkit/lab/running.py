@@ -25,7 +25,7 @@ from labkit.lab.installation import Installation
 from labkit.lab.loop import LoopThread
 from labkit.lab.programs import Program
 from labkit.lab.real_kube_proxy import Chosen
-from labkit.probe.engine import ANSWER_TIMEOUT_S, AsyncioEngine
+from labkit.probe.engine import ANSWER_TIMEOUT_S, AsyncioEngine, Probes
 from labkit.probe.flow import Answer, Flow, Observation
 from labkit.probe.foreseen import Foreseen, Patience, observe_foreseen
 from labkit.probe.observe import observe, tally_of
@@ -69,8 +69,9 @@ class Running:
             self._responders = Responders()
             stack.callback(lambda: self._loop.run(self._responders.close()))
             stack.callback(self._end_programs)
+            self._probing = AsyncioEngine(seed=seed)
             self._engine = SecondLook(
-                AsyncioEngine(seed=seed),
+                self._probing,
                 lambda silent: self._installation.confused(self.cluster, silent),
             )
             hosting = kube_proxy.hosting(self._loop) if kube_proxy else None
@@ -186,6 +187,11 @@ class Running:
                 patience=patience,
             )
         )
+
+    @property
+    def probes(self) -> Probes:
+        """How many probes there were so far."""
+        return self._probing.probes
 
     @property
     def loop(self) -> LoopThread:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -15,13 +16,16 @@ from labkit.dataplane import needs_of
 from labkit.dataplane.iptables.apply import Backend
 from labkit.errors import LabkitError, UsageError
 from labkit.kernel.guest.exchange import kernel_kind
+from labkit.lab.evidence import evidence_of
 from labkit.lab.lab import Lab
+from labkit.lab.meter import Meter
 from labkit.lab.needs import features_of
 from labkit.lab.real_kube_proxy import mode_of
 from labkit.lab.tracing import Traced
 from labkit.manifest.kinds import Scenario
 from labkit.probe.table import FlowTable, Kernel
 from labkit.probe.verdict import CheckResult, ScenarioResult
+from labkit.report.evidence import Evidence
 
 SUFFIXES: Final = (".yaml", ".yml")
 
@@ -43,6 +47,8 @@ class Request:
     """Of a flow table, as `Lab.matrix` takes them."""
     seed: int = 0
     attempts: int | None = None
+    evidence: bool = False
+    """Whether to return what a page shows of the lab beside what was found."""
 
     @property
     def plane(self) -> str:
@@ -78,12 +84,20 @@ def scenario_files(paths: Iterable[Path]) -> list[Path]:
     return files
 
 
-def run_all(requests: Sequence[Request], *, jobs: int) -> list[ScenarioResult]:
+class Ran(NamedTuple):
+    """What was found of a scenario, and what a page shows of its lab."""
+
+    result: ScenarioResult
+    evidence: Evidence | None = None
+
+
+def run_all(requests: Sequence[Request], meter: Meter | None = None, *, jobs: int) -> list[Ran]:
     """Run every request, at most ``jobs`` at a time; results in the order of the requests."""
+    work = partial(run_one, meter=meter or Meter(len(requests)))
     if jobs == 1 or len(requests) == 1:
-        return [run_one(request) for request in requests]
+        return [work(request) for request in requests]
     with ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="labkit run") as pool:
-        return list(pool.map(run_one, requests))
+        return list(pool.map(work, requests))
 
 
 class Probed(NamedTuple):
@@ -91,29 +105,35 @@ class Probed(NamedTuple):
 
     table: FlowTable
     logs: dict[str, str]
+    evidence: Evidence | None = None
 
 
-def probe_all(requests: Sequence[Request], *, jobs: int = 1) -> list[Probed]:
+def probe_all(
+    requests: Sequence[Request], meter: Meter | None = None, *, jobs: int = 1
+) -> list[Probed]:
     """Return the flow table of every request, at most ``jobs`` labs at a time.
 
     Raises:
         LabkitError: a lab cannot be built or probed.
     """
+    work = partial(probe, meter=meter or Meter(len(requests)))
     if jobs == 1 or len(requests) == 1:
-        return [probe(request) for request in requests]
+        return [work(request) for request in requests]
     with ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="labkit probe") as pool:
-        return list(pool.map(probe, requests))
+        return list(pool.map(work, requests))
 
 
-def probe(request: Request) -> Probed:
+def probe(request: Request, meter: Meter) -> Probed:
     """Build one scenario, probe its flow table, and take it down.
 
     Raises:
         LabkitError: the lab cannot be built or probed.
     """
-    with lab_of(request) as lab:
+    with lab_of(request) as lab, meter.watching(lab):
         table = lab.matrix(request.sources, attempts=request.attempts)
-        return Probed(table, dict(lab.logs()))
+        meter.probed(table)
+        evidence = evidence_of(lab, table=table) if request.evidence else None
+        return Probed(table, dict(lab.logs()), evidence)
 
 
 class Question(NamedTuple):
@@ -158,17 +178,22 @@ def lab_of(request: Request) -> Lab:
     )
 
 
-def run_one(request: Request) -> ScenarioResult:
+def run_one(request: Request, meter: Meter | None = None) -> Ran:
     """Build one scenario, run its Checks or its flow table, and take it down.
 
     What goes wrong with one scenario is its result, so that the others are not lost.
     """
+    meter = meter or Meter(1)
     began = time.monotonic()
     try:
-        with lab_of(request) as lab:
-            return judged(lab, request, began=began)
+        with lab_of(request) as lab, meter.watching(lab):
+            result = judged(lab, request, began=began)
+            meter.found(result)
+            return Ran(result, evidence_for(lab, result) if request.evidence else None)
     except LabkitError as error:
-        return replace(not_run(request, error), elapsed_s=time.monotonic() - began)
+        result = replace(not_run(request, error).result, elapsed_s=time.monotonic() - began)
+        meter.found(result)
+        return Ran(result)
 
 
 def judged(lab: Lab, request: Request, *, began: float) -> ScenarioResult:
@@ -204,9 +229,14 @@ def judged(lab: Lab, request: Request, *, began: float) -> ScenarioResult:
     )
 
 
-def not_run(request: Request, error: LabkitError) -> ScenarioResult:
-    """The result of a request that cannot be run here."""
-    return ScenarioResult(
+def evidence_for(lab: Lab, result: ScenarioResult) -> Evidence:
+    """Return what a page shows of a lab beside what was found in it."""
+    return evidence_of(lab, checks=result.checks, table=result.table)
+
+
+def not_run(request: Request, error: LabkitError) -> Ran:
+    """What is found of a request that cannot be run here."""
+    result = ScenarioResult(
         scenario=request.scenario.lab.metadata.name,
         path=request.scenario.path,
         dataplane=request.plane,
@@ -215,6 +245,7 @@ def not_run(request: Request, error: LabkitError) -> ScenarioResult:
         error=str(error),
         error_status=error.exit_status,
     )
+    return Ran(result)
 
 
 def exit_status(results: Sequence[ScenarioResult]) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 from typing import Protocol as Interface
 
 from labkit.cluster.model import Protocol
@@ -38,6 +38,13 @@ LATE_S: Final = 0.1
 """A deadline noticed so late is put off: the loop was busy, the network may not be silent."""
 
 
+class Probes(NamedTuple):
+    """How many probes were asked for, and how many of them have ended."""
+
+    asked: int = 0
+    answered: int = 0
+
+
 class Engine(Interface):
     """Makes attempts and says what each of them saw."""
 
@@ -57,6 +64,13 @@ class AsyncioEngine:
 
     def __init__(self, *, seed: int = 0) -> None:
         self._ports = SourcePorts(random.Random(seed))  # noqa: S311 - a place to start, no secret
+        self._asked = 0
+        self._answered = 0
+
+    @property
+    def probes(self) -> Probes:
+        """How many there were so far; may be asked from any thread."""
+        return Probes(self._asked, self._answered)
 
     async def probe(
         self, attempts: Sequence[Attempt], *, timeout_s: float = ANSWER_TIMEOUT_S
@@ -68,22 +82,31 @@ class AsyncioEngine:
             LabError: a socket could not be made or bound, or failed in a way that says nothing
                 about the network.
         """
-        wave = _Wave(asyncio.get_running_loop(), self._ports, timeout_s)
+        self._asked += len(attempts)
+        wave = _Wave(asyncio.get_running_loop(), self._ports, timeout_s, self._count)
         try:
             return await wave.run(attempts)
         finally:
             wave.close()
+
+    def _count(self) -> None:
+        self._answered += 1
 
 
 class _Wave:
     """One `probe` call: owns its sockets and its poller."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, ports: SourcePorts, timeout_s: float
+        self,
+        loop: asyncio.AbstractEventLoop,
+        ports: SourcePorts,
+        timeout_s: float,
+        count: Callable[[], None],
     ) -> None:
         self._loop = loop
         self._ports = ports
         self._timeout_s = timeout_s
+        self._count = count
         self._poller = Poller(loop)
         self._open: set[Probe] = set()
         self._timers: list[asyncio.TimerHandle] = []
@@ -146,6 +169,7 @@ class _Wave:
 
     def _ended(self, probe: Probe) -> None:
         self._open.discard(probe)
+        self._count()
         self._failure = self._failure or probe.failure
         if len(self._open) <= self._enough or self._failure:
             self._wake()

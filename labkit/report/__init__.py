@@ -17,12 +17,13 @@ from labkit.probe.expected import Explanation
 from labkit.probe.findings import Findings
 from labkit.probe.table import FlowRow, FlowTable
 from labkit.probe.verdict import CheckResult, ScenarioResult
+from labkit.report.evidence import Evidence
 
 Format = Literal["table", "markdown", "json", "junit", "html"]
 FORMATS: Final[tuple[Format, ...]] = ("table", "markdown", "json", "junit", "html")
 DIFF_FORMATS: Final[tuple[Format, ...]] = ("table", "markdown", "json", "html")
 """Formats of the report of `labkit diff`."""
-FUZZ_FORMATS: Final[tuple[Format, ...]] = ("table", "markdown", "json")
+FUZZ_FORMATS: Final[tuple[Format, ...]] = ("table", "markdown", "json", "html")
 """Formats of the reports of `labkit fuzz` and `labkit conformance`."""
 
 
@@ -30,6 +31,7 @@ def render_results(
     results: Sequence[ScenarioResult],
     fmt: Format | str,
     *,
+    evidence: Sequence[Evidence | None] = (),
     color: bool = False,
     unicode: bool = True,
 ) -> str:
@@ -38,6 +40,7 @@ def render_results(
     Args:
         results: one for each scenario and data plane.
         fmt: one of `FORMATS`.
+        evidence: what HTML shows of each lab, in the order of the results; empty for nothing.
         color: ANSI colours, in a table.
         unicode: False for a table in ASCII, where the terminal can encode nothing else.
 
@@ -56,14 +59,21 @@ def render_results(
         case "junit":
             from labkit.report.junit import results_junit as render
         case "html":
-            from labkit.report.html import results_html as render
+            from labkit.report.html import results_html
+
+            return results_html(results, evidence)
         case _:
             raise _no_format(fmt)
     return render(results)
 
 
 def render_tables(
-    tables: Sequence[FlowTable], fmt: Format | str, *, color: bool = False, unicode: bool = True
+    tables: Sequence[FlowTable],
+    fmt: Format | str,
+    *,
+    evidence: Sequence[Evidence | None] = (),
+    color: bool = False,
+    unicode: bool = True,
 ) -> str:
     """Return the report of flow tables, with a line end at its end.
 
@@ -82,7 +92,9 @@ def render_tables(
         case "junit":
             from labkit.report.junit import tables_junit as render
         case "html":
-            from labkit.report.html import tables_html as render
+            from labkit.report.html import tables_html
+
+            return tables_html(tables, evidence)
         case _:
             raise _no_format(fmt)
     return render(tables)
@@ -179,6 +191,10 @@ def render_findings(
             return findings_markdown(found)
         case "json":
             return findings_json(found)
+        case "html":
+            from labkit.report.findings_html import findings_html
+
+            return findings_html(found, again=again)
         case _:
             raise _no_format(fmt, FUZZ_FORMATS)
 
@@ -204,6 +220,10 @@ def render_conformance(
             return conformance_markdown(found)
         case "json":
             return conformance_json(found)
+        case "html":
+            from labkit.report.conformance_html import conformance_html
+
+            return conformance_html(found)
         case _:
             raise _no_format(fmt, FUZZ_FORMATS)
 

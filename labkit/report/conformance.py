@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -81,7 +81,9 @@ def conformance_markdown(found: Conformance) -> str:
     parts = [
         f"## {clean(found.name)}",
         kernel_words(found.kernel),
-        tabulate(_rows(found.scenarios), HEAD, tablefmt="github", disable_numparse=True),
+        tabulate(
+            list(map(scenario_row, found.scenarios)), HEAD, tablefmt="github", disable_numparse=True
+        ),
     ]
     named = [
         f"- **{deviation.name}** ({plural(flows, 'flow')}): {sentence_of(found, deviation)} "
@@ -89,11 +91,11 @@ def conformance_markdown(found: Conformance) -> str:
         for deviation, flows in found.deviations.items()
     ]
     parts += ["\n".join(named)] if named else []
-    wrong = [f"- {line}" for line in (*_not_run(found), *_wrong(found, Paper()))]
+    wrong = [f"- {line}" for line in (*not_run_lines(found), *wrong_lines(found, Paper()))]
     parts += ["\n".join(wrong)] if wrong else []
     if found.findings is not None and not found.findings.passed:
         parts.append(failures_markdown(found.findings))
-    parts.append(_summary(found))
+    parts.append(summary_words(found))
     return "\n\n".join(parts) + "\n"
 
 
@@ -125,7 +127,9 @@ def _lines(found: Conformance, paper: Paper) -> Iterator[str]:
     yield paper.paint(clean(found.name), BOLD)
     yield paper.paint(kernel_words(found.kernel), DIM)
     yield ""
-    yield from tabulate(_rows(found.scenarios), HEAD, tablefmt="plain").split("\n")
+    yield from tabulate(list(map(scenario_row, found.scenarios)), HEAD, tablefmt="plain").split(
+        "\n"
+    )
     yield ""
     for deviation, flows in found.deviations.items():
         yield paper.paint(f"{deviation.name}: {plural(flows, 'flow')}", YELLOW)
@@ -134,8 +138,8 @@ def _lines(found: Conformance, paper: Paper) -> Iterator[str]:
                 clean(text), SENTENCE_WIDTH, initial_indent="    ", subsequent_indent="    "
             )
     for line in (
-        *_not_run(found),
-        *(f"{paper.style.marks.failed} {e}" for e in _wrong(found, paper)),
+        *not_run_lines(found),
+        *(f"{paper.style.marks.failed} {e}" for e in wrong_lines(found, paper)),
     ):
         yield from textwrap.wrap(line, SENTENCE_WIDTH, subsequent_indent="    ")
     if found.findings is not None:
@@ -143,21 +147,19 @@ def _lines(found: Conformance, paper: Paper) -> Iterator[str]:
         yield "random clusters:"
         yield from findings_lines(found.findings, paper)
     mark = paper.style.marks.passed if found.passed else paper.style.marks.failed
-    yield from ("", paper.paint(f"{mark} {_summary(found)}", GREEN if found.passed else RED))
+    yield from ("", paper.paint(f"{mark} {summary_words(found)}", GREEN if found.passed else RED))
 
 
-def _rows(scenarios: Sequence[ScenarioConformance]) -> list[tuple[object, ...]]:
-    return [
-        (
-            clean(each.result.scenario),
-            each.flows or "",
-            each.conforming or "",
-            len(each.deviating) or "",
-            len(each.unexplained) or "",
-            _checks(each),
-        )
-        for each in scenarios
-    ]
+def scenario_row(scenario: ScenarioConformance) -> tuple[str, ...]:
+    """Return the scenario's row, with the columns of `HEAD`; nothing is an empty cell."""
+    counts = (
+        scenario.flows,
+        scenario.conforming,
+        len(scenario.deviating),
+        len(scenario.unexplained),
+    )
+    numbers = (str(count) if count else "" for count in counts)
+    return (clean(scenario.result.scenario), *numbers, _checks(scenario))
 
 
 def _checks(scenario: ScenarioConformance) -> str:
@@ -168,15 +170,15 @@ def _checks(scenario: ScenarioConformance) -> str:
     return f"{passed}/{total}{f', {known} deviate' if known else ''}" if total else ""
 
 
-def _not_run(found: Conformance) -> Iterator[str]:
-    """What this program or machine cannot run."""
+def not_run_lines(found: Conformance) -> Iterator[str]:
+    """Yield what this program or machine cannot run."""
     for each in found.scenarios:
         if not each.was_run:
             yield f"{clean(each.result.scenario)}: not run: {clean(each.result.error or '')}"
 
 
-def _wrong(found: Conformance, paper: Paper) -> Iterator[str]:
-    """What is not as it should be."""
+def wrong_lines(found: Conformance, paper: Paper) -> Iterator[str]:
+    """Yield what is not as it should be."""
     if found.error is not None:
         yield f"random clusters: {clean(found.error)}"
     for each in found.scenarios:
@@ -194,7 +196,8 @@ def _wrong(found: Conformance, paper: Paper) -> Iterator[str]:
             yield f"{where}: and {len(each.unexplained) - MOST_TOLD} more"
 
 
-def _summary(found: Conformance) -> str:
+def summary_words(found: Conformance) -> str:
+    """Return how many flows there were, and how many of them deviate or are unexplained."""
     run = [each for each in found.scenarios if each.was_run]
     flows = sum(each.flows for each in run)
     deviating = sum(len(each.deviating) for each in run)

@@ -20,60 +20,107 @@ from labkit.report.diff_words import (
     totals,
     unseen_causes,
 )
-from labkit.report.html import escape, page, wide_table
-from labkit.report.text import UNICODE, plural
+from labkit.report.page.model import (
+    Block,
+    Cell,
+    Entry,
+    Facts,
+    Group,
+    Heading,
+    Index,
+    Mood,
+    Page,
+    Row,
+    Section,
+    Table,
+    Text,
+)
+from labkit.report.page.render import page_html
+from labkit.report.text import UNICODE, clean, plural
 
 STYLE: Final = Style(marks=UNICODE)
 
 
 def diff_html(comparisons: Sequence[Comparison]) -> str:
-    """Return the report: every comparison, then the totals."""
-    lines = [line for found in comparisons for line in _comparison(found)]
-    lines += _unseen(comparisons)
-    return page([*lines, f'<p class="summary">{escape(totals(comparisons))}</p>'])
+    """Return the report: every comparison, then what no flow shows."""
+    sections = [_comparison(found, place) for place, found in enumerate(comparisons, start=1)]
+    passed = all(found.passed for found in comparisons)
+    return page_html(
+        Page(
+            title="labkit: what changes under another data plane",
+            headline=_headline(comparisons),
+            mood=Mood.GOOD if passed else Mood.BAD,
+            summary=totals(comparisons),
+            top=tuple(_index(sections)),
+            sections=(*sections, *_unseen(comparisons)),
+        )
+    )
 
 
-def _comparison(found: Comparison) -> Iterator[str]:
-    word = "passed" if found.passed else "failed"
-    yield f'<h2 class="{word}">{escape(heading(found, STYLE))}</h2>'
-    for line in setting_lines(found):
-        yield f'<p class="setting">{escape(line)}</p>'
+def _headline(comparisons: Sequence[Comparison]) -> str:
+    ways = dict.fromkeys(
+        f"{found.before.dataplane} {UNICODE.arrow} {found.after.dataplane}" for found in comparisons
+    )
+    return f"What changes: {', '.join(ways)}" if ways else "Nothing was compared"
+
+
+def _index(sections: Sequence[Section]) -> Iterator[Block]:
+    if len(sections) > 1:
+        entries = (
+            Entry(to=each.anchor, text=each.title, mood=each.mood or Mood.PLAIN)
+            for each in sections
+        )
+        yield Index(name="Comparisons", entries=tuple(entries))
+
+
+def _comparison(found: Comparison, number: int) -> Section:
+    blocks: list[Block] = []
     for service, causes in changes(found, STYLE):
-        yield f"<h3>{escape(service)}</h3>"
+        blocks.append(Heading(text=service))
         for cause in causes:
-            yield from _cause(found, cause)
-    for sentence in endings(found, STYLE):
-        yield f"<p>{escape(sentence)}</p>"
+            blocks += _cause(found, cause)
+    blocks += [Text(text=sentence) for sentence in endings(found, STYLE)]
+    return Section(
+        anchor=f"c{number}",
+        title=heading(found, STYLE),
+        mood=Mood.GOOD if found.passed else Mood.BAD,
+        setting=setting_lines(found),
+        blocks=tuple(blocks),
+    )
 
 
-def _unseen(comparisons: Sequence[Comparison]) -> Iterator[str]:
+def _unseen(comparisons: Sequence[Comparison]) -> Iterator[Section]:
     causes = unseen_causes(comparisons)
     if causes:
-        yield f"<h2>{escape(UNSEEN_TITLE)}</h2>"
+        blocks: list[Block] = []
         for cause in causes:
-            yield f"<h3>{escape(cause.name)}</h3>"
-            yield from _texts(cause)
+            blocks += [Heading(text=cause.name), *_texts(cause)]
+        yield Section(anchor="unseen", title=UNSEEN_TITLE, blocks=tuple(blocks))
 
 
-def _cause(found: Comparison, cause: Cause) -> Iterator[str]:
-    yield f"<h4>{escape(cause.name)} ({plural(cause.flows, 'flow')})</h4>"
+def _cause(found: Comparison, cause: Cause) -> Iterator[Block]:
+    yield Heading(text=f"{cause.name} ({plural(cause.flows, 'flow')})", small=True)
     yield from _texts(cause)
-    word = "failed" if cause.name == UNNAMED else "differs"
-    heads = ("flows", escape(found.before.dataplane), escape(found.after.dataplane))
-    yield from wide_table(heads, [_row(line, word) for line in cause.lines])
+    mood = Mood.BAD if cause.name == UNNAMED else Mood.PLAIN
+    yield Table(
+        kind="changes",
+        name=f"{cause.name}: flows that change",
+        heads=("flows", clean(found.before.dataplane), clean(found.after.dataplane)),
+        groups=(Group(rows=tuple(_row(line, mood) for line in cause.lines)),),
+        counted="line",
+    )
 
 
-def _texts(cause: Cause) -> Iterator[str]:
+def _texts(cause: Cause) -> Iterator[Block]:
     if cause.told:
-        yield f"<p>{escape(AS_ABOVE)}</p>"
+        yield Text(text=AS_ABOVE)
         return
-    yield f"<p>{escape(cause.sentence)}</p>"
-    yield f"<p><strong>What to do:</strong> {escape(cause.advice)}</p>"
-    if cause.source:
-        yield f'<p class="setting">Source: {escape(cause.source)}</p>'
+    yield Text(text=cause.sentence)
+    source = [("source", (cause.source,))] if cause.source else []
+    yield Facts(rows=(("what to do", (cause.advice,)), *source))
 
 
-def _row(line: Line, word: str) -> str:
-    note = f'<br><span class="why">{escape(line.note)}</span>' if line.note else ""
-    cells = (escape(line.flows), escape(line.before), escape(line.after) + note)
-    return f'<tr class="{word}">{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
+def _row(line: Line, mood: Mood) -> Row:
+    return Row(
+        cells=(line.flows, line.before, Cell(lines=(line.after,), note=line.note)), mood=mood
+    )

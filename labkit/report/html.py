@@ -1,138 +1,139 @@
-"""Reports as one HTML page that needs nothing else: no script, no font, no image. Pure."""
+"""The reports of `labkit run` and `labkit matrix` as one HTML page. Pure."""
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from typing import Final, TypeVar
 
-from labkit.probe.table import FlowTable
-from labkit.probe.verdict import CheckResult, ScenarioResult
-from labkit.report.cells import Style, check_cells, groups, headings, health_check_words
-from labkit.report.text import (
-    UNICODE,
-    clean,
-    clean_lines,
-    first_line,
-    setting_lines,
-    table_summary,
-    totals,
-)
+from labkit.probe.table import FlowTable, Kernel
+from labkit.probe.verdict import ScenarioResult
+from labkit.report.evidence import Evidence
+from labkit.report.page import labs
+from labkit.report.page.labs import Others, Told
+from labkit.report.page.model import Block, Facts, Index, Mood, Page
+from labkit.report.page.render import page_html
+from labkit.report.text import kernel_words, plural, table_summary, totals
 
-STYLE: Final = Style(marks=UNICODE)
-CHECK_HEADINGS: Final = ("", "check", "from and to", "outcome", "answered by", "client source")
-CSS: Final = """
-:root { color-scheme: light dark; --ink: #1c2024; --quiet: #6b7280; --line: #e2e5e9;
-  --paper: #fff; --good: #15803d; --bad: #b91c1c; --tint: #fef2f2; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6e8eb; --quiet: #9aa1ab; --line: #2e343b;
-  --paper: #14171a; --good: #4ade80; --bad: #f87171; --tint: #2a1818; } }
-body { margin: 2rem auto; max-width: 80rem; padding: 0 1rem; background: var(--paper);
-  color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
-h2 { margin: 2.5rem 0 0; font-size: 1.2rem; } h3 { margin: 1.2rem 0 .3rem; font-size: 1rem; }
-p { margin: .2rem 0; } .setting, th { color: var(--quiet); }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; margin: .6rem 0; font-variant-numeric: tabular-nums; }
-th, td { padding: .25rem 1.2rem .25rem 0; text-align: left; vertical-align: top; }
-th { font-weight: normal; } td { border-top: 1px solid var(--line); }
-tr.failed td { background: var(--tint); }
-.passed .mark, .connected { color: var(--good); } .failed .mark, .why, pre { color: var(--bad); }
-.facts { white-space: nowrap; }
-.summary { margin-top: 1.5rem; font-weight: 600; }
-"""
+T = TypeVar("T")
+
+ENDING: Final = "This page is one file that needs nothing else: keep it, send it, print it."
 
 
-def results_html(results: Sequence[ScenarioResult]) -> str:
-    """Return the report of `labkit run`."""
-    lines = [line for result in results for line in _scenario(result)]
-    return page([*lines, f'<p class="summary">{escape(totals(results))}</p>'])
+def results_html(
+    results: Sequence[ScenarioResult], evidence: Sequence[Evidence | None] = ()
+) -> str:
+    """Return the report of `labkit run`.
 
-
-def tables_html(tables: Sequence[FlowTable]) -> str:
-    """Return the report of `labkit matrix`."""
-    lines: list[str] = []
-    for table in tables:
-        lines += [f"<h2>{escape(table.scenario)}</h2>", *_setting(table)]
-        lines += _flows(table)
-    return page(lines)
-
-
-def _setting(result: ScenarioResult | FlowTable) -> Iterator[str]:
-    return (f'<p class="setting">{escape(line)}</p>' for line in setting_lines(result))
-
-
-def escape(text: str) -> str:
-    """Return ``text`` so that a page shows it as it is, in an attribute or elsewhere."""
-    return html.escape(clean(text), quote=True)
-
-
-def page(lines: Iterable[str]) -> str:
-    """Return a whole page around the lines of its body."""
-    head = (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>labkit</title>\n<style>{CSS}</style>\n</head>\n<body>\n<h1>labkit</h1>"
+    Args:
+        results: what was found.
+        evidence: what is known of each lab, in the same order; none at all if nothing is.
+    """
+    told = _told(results, evidence, folds=len(results) > 1)
+    passed = all(result.passed for result in results)
+    return page_html(
+        Page(
+            title=f"labkit: {_headline(results)}",
+            headline=_headline(results),
+            mood=Mood.GOOD if passed else Mood.BAD,
+            summary=totals(results),
+            top=(*_facts([result.kernel for result in results], evidence), *_index(told)),
+            sections=tuple(each.section for each in told),
+            ending=ENDING,
+        )
     )
-    return "\n".join([head, *lines, "</body>", "</html>", ""])
 
 
-def _scenario(result: ScenarioResult) -> Iterator[str]:
-    word = "passed" if result.passed else "failed"
-    mark = STYLE.marks.passed if result.passed else STYLE.marks.failed
-    yield f'<h2 class="{word}"><span class="mark">{mark}</span> {escape(result.scenario)}</h2>'
-    shows = first_line(result.description)
-    if shows:
-        yield f"<p>{escape(shows)}</p>"
-    yield from _setting(result)
-    if result.error is not None:
-        yield f"<p>{escape(result.path)}:</p>"
-        yield f"<pre>{html.escape(clean_lines(result.error))}</pre>"
-    if result.checks:
-        yield from wide_table(
-            CHECK_HEADINGS, [row for each in result.checks for row in _rows(each)]
+def tables_html(tables: Sequence[FlowTable], evidence: Sequence[Evidence | None] = ()) -> str:
+    """Return the report of `labkit matrix`; the arguments are those of `results_html`."""
+    results = [_result_of(*each) for each in _beside(tables, evidence)]
+    told = _told(results, evidence, folds=False)
+    flows = [row for table in tables for row in table.flows]
+    judged = [row.agrees for row in flows]
+    differ = judged.count(False)
+    all_of_them = bool(flows) and judged.count(True) == len(flows)
+    names = ", ".join(dict.fromkeys(table.scenario for table in tables))
+    return page_html(
+        Page(
+            title=f"labkit: flows of {names}",
+            headline=_of_flows(judged) or f"Flows of {names}",
+            mood=Mood.BAD if differ else Mood.GOOD if all_of_them else None,
+            summary="; ".join(dict.fromkeys(map(table_summary, tables))),
+            top=(*_facts([table.kernel for table in tables], evidence), *_index(told)),
+            sections=tuple(each.section for each in told),
+            ending=ENDING,
         )
-    if result.table is not None:
-        yield from _flows(result.table)
+    )
 
 
-def _rows(check: CheckResult) -> Iterator[str]:
-    word = "passed" if check.passed else "failed"
-    mark = STYLE.marks.passed if check.passed else STYLE.marks.failed
-    name = escape(check.name) + _why(check)
-    for cells in check_cells(check, STYLE):
-        yield (
-            f'<tr class="{word}"><td class="mark">{mark}</td><td>{name}</td>'
-            f"{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
-        )
-        mark = name = ""
+def _told(
+    results: Sequence[ScenarioResult], evidence: Sequence[Evidence | None], *, folds: bool
+) -> list[Told]:
+    """Every lab's section; those that failed come first."""
+    on = Others(folds=folds, one_plane=len({result.dataplane for result in results}) == 1)
+    found = [
+        labs.scenario(result, known, number, on)
+        for number, (result, known) in enumerate(_beside(results, evidence), start=1)
+    ]
+    return sorted(found, key=lambda told: told.entry.mood is not Mood.BAD)
 
 
-def _why(check: CheckResult) -> str:
-    lines = list(check.differences)
-    if lines and check.location is not None:
-        lines.append(f"{check.location.file}:{check.location.line}")
-    return "".join(f'<br><span class="why">{escape(line)}</span>' for line in lines)
+def _result_of(table: FlowTable, evidence: Evidence | None) -> ScenarioResult:
+    """A flow table as what a scenario without Checks would have found."""
+    return ScenarioResult(
+        scenario=table.scenario,
+        path=evidence.file if evidence else "",
+        dataplane=table.dataplane,
+        kernel=table.kernel,
+        rules=table.rules or "",
+        mapped=table.mapped,
+        table=table,
+    )
 
 
-def _flows(table: FlowTable) -> Iterator[str]:
-    for group in groups(table, STYLE):
-        yield f"<h3>{escape(group.title)}</h3>"
-        yield from wide_table(headings(table), [_flow_row(cells) for cells in group.rows])
-    yield from (f"<p>{escape(sentence)}</p>" for sentence in health_check_words(table))
-    yield f'<p class="summary">{escape(table_summary(table))}</p>'
+def _beside(
+    found: Sequence[T], evidence: Sequence[Evidence | None]
+) -> Iterator[tuple[T, Evidence | None]]:
+    return zip(found, evidence or [None] * len(found), strict=True)
 
 
-def _flow_row(cells: Sequence[str]) -> str:
-    return f"<tr>{''.join(_flow_cell(cell) for cell in cells)}</tr>"
+def _headline(results: Sequence[ScenarioResult]) -> str:
+    """What there is to know first."""
+    broken = sum(result.error is not None for result in results)
+    if broken:
+        return f"{broken} of {plural(len(results), 'scenario')} could not be run"
+    checks = [check.passed for result in results for check in result.checks]
+    rows = [row.agrees for result in results if result.table for row in result.table.flows]
+    if failed := checks.count(False):
+        return f"{failed} of {plural(len(checks), 'check')} failed"
+    if checks and False not in rows:
+        return "The check passed" if len(checks) == 1 else f"All {len(checks)} checks passed"
+    return _of_flows(rows) or "Nothing was judged"
 
 
-def _flow_cell(text: str) -> str:
-    kind = ' class="connected"' if text == "connected" else ""
-    return f"<td{kind}>{escape(text)}</td>"
+def _of_flows(judged: Sequence[bool | None]) -> str:
+    """What there is to know of flows; nothing if nobody judged them all."""
+    if differ := judged.count(False):
+        return f"{differ} of {plural(len(judged), 'flow')} not as specified"
+    if not judged or None in judged:
+        return ""
+    return (
+        "The flow is as specified" if len(judged) == 1 else f"All {len(judged)} flows as specified"
+    )
 
 
-def wide_table(heads: Sequence[str], rows: Iterable[str]) -> Iterator[str]:
-    """Yield a table that scrolls by itself; the rows are HTML."""
-    cells = "".join(f"<th>{escape(head)}</th>" for head in heads)
-    yield f'<div class="wide"><table>\n<thead><tr>{cells}</tr></thead>\n<tbody>'
-    yield from rows
-    yield "</tbody></table></div>"
+def _facts(kernels: Iterable[Kernel], evidence: Iterable[Evidence | None]) -> Iterator[Block]:
+    rows = [("kernel", tuple(dict.fromkeys(map(kernel_words, kernels))))]
+    versions: dict[str, dict[str, None]] = {}
+    for known in evidence:
+        for name, words in known.versions if known else ():
+            versions.setdefault(name, {})[words] = None
+    rows += [(name, tuple(words)) for name, words in versions.items()]
+    if rows[0][1]:
+        yield Facts(rows=tuple(rows))
+
+
+def _index(told: Sequence[Told]) -> Iterator[Block]:
+    """Where each scenario is that failed: the others are a line each."""
+    entries = tuple(each.entry for each in told if each.entry.mood is Mood.BAD)
+    if len(told) > 1 and entries:
+        yield Index(name="What failed", entries=entries)

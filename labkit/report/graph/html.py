@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from labkit.report.graph import words
-from labkit.report.graph.svg import picture
+from labkit.report.graph.svg import inline_picture
 from labkit.report.graph.topology import NumberedService, Topology
-from labkit.report.html import escape, page, wide_table
+from labkit.report.page.markup import Markup
+from labkit.report.page.model import Block, Cell, Drawing, Group, Heading, Page, Row, Section, Table
+from labkit.report.page.render import page_html
 
 SERVICES: Final = ("number", "Service", "type", "reached at", "policies", "endpoints")
 NODES: Final = ("node", "zone", "devices", "pod CIDR", "pods")
@@ -17,33 +19,49 @@ CLIENTS: Final = ("client", "address", "place", "routes")
 
 
 def topology_html(topology: Topology) -> str:
-    """Return the page; the picture holds the scenario's name."""
-    whole = page(
-        [
-            f'<div class="wide">\n{picture(topology)}</div>',
-            *_table("Services", SERVICES, map(_service, topology.services)),
-            *_table("Nodes", NODES, _nodes(topology)),
-            *_table("Pods", PODS, _pods(topology)),
-            *_table("Clients", CLIENTS, _clients(topology)),
-        ]
+    """Return the page."""
+    name = topology.cluster.name
+    picture = Drawing(svg=Markup(inline_picture(topology, "topology")), name=f"Topology of {name}")
+    section = Section(
+        anchor="everything",
+        title="Everything in it",
+        blocks=(
+            *_table("Services", SERVICES, map(_service, topology.services), choose=(2,)),
+            *_table("Nodes", NODES, _nodes(topology), choose=(1,)),
+            *_table("Pods", PODS, _pods(topology), choose=(2, 3)),
+            *_table("Clients", CLIENTS, _clients(topology), choose=(2,)),
+        ),
+    )
+    whole = page_html(
+        Page(
+            title=f"labkit: topology of {name}",
+            headline=name,
+            mood=None,
+            summary=", ".join(words.counts(topology)),
+            top=(picture,),
+            sections=(section,),
+        )
     )
     return whole.encode("ascii", "xmlcharrefreplace").decode()
 
 
 def _table(
-    title: str, heads: tuple[str, ...], rows: Iterable[tuple[Iterable[str], ...]]
-) -> Iterator[str]:
+    title: str,
+    heads: tuple[str, ...],
+    rows: Iterable[tuple[Iterable[str], ...]],
+    choose: tuple[int, ...],
+) -> Iterator[Block]:
     """A heading and a table; each cell is lines of text. Nothing if there are no rows."""
-    found = [f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows]
+    found = tuple(Row(cells=tuple(Cell(lines=tuple(lines)) for lines in row)) for row in rows)
     if found:
-        yield f"<h3>{title}</h3>"
-        yield from wide_table(heads, found)
-
-
-def _cell(lines: Iterable[str]) -> str:
-    found = [escape(line) for line in lines]
-    kind = ' class="facts"' if len(found) > 1 else ""
-    return f"<td{kind}>{'<br>'.join(found)}</td>"
+        yield Heading(text=title)
+        yield Table(
+            kind=title.lower(),
+            name=title,
+            heads=heads,
+            groups=(Group(rows=found),),
+            choose=choose,
+        )
 
 
 def _service(numbered: NumberedService) -> tuple[Iterable[str], ...]:

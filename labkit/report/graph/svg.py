@@ -42,7 +42,21 @@ def picture(topology: Topology) -> str:
     return ascii_bytes.decode() + "\n"
 
 
-def drawn(layout: Layout) -> Element:
+def inline_picture(topology: Topology, ids: str) -> str:
+    """Return the picture for a page that holds several, and the style sheet once.
+
+    Args:
+        topology: what to draw.
+        ids: what the picture's own anchors on that page start with.
+    """
+    root = drawn(layout_of(topology), ids)
+    del root.attrib["xmlns"]
+    root.remove(next(root.iter("style")))
+    ascii_bytes: bytes = tostring(root, encoding="us-ascii", xml_declaration=False)
+    return ascii_bytes.decode()
+
+
+def drawn(layout: Layout, ids: str = "topology") -> Element:
     """Return the picture as a tree."""
     name = clean(layout.topology.cluster.name)
     root = Element(
@@ -54,12 +68,12 @@ def drawn(layout: Layout) -> Element:
             "height": str(layout.height),
             "viewBox": f"0 0 {layout.width} {layout.height}",
             "role": "img",
-            "aria-labelledby": "topology-title topology-desc",
+            "aria-labelledby": f"{ids}-title {ids}-desc",
         },
     )
-    SubElement(root, "title", {"id": "topology-title"}).text = f"Topology of {name}"
+    SubElement(root, "title", {"id": f"{ids}-title"}).text = f"Topology of {name}"
     description = " ".join(words.description(layout.topology))
-    SubElement(root, "desc", {"id": "topology-desc"}).text = description
+    SubElement(root, "desc", {"id": f"{ids}-desc"}).text = description
     numbers = [card.service.number for card, _ in layout.cards if card.service]
     SubElement(root, "style").text = style_sheet(numbers)
     _rect(root, "paper", Box(0, 0, layout.width, layout.height), radius=0)

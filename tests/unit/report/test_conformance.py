@@ -147,6 +147,16 @@ def test_json_holds_every_flow() -> None:
     )
 
 
+def test_html_has_a_row_for_each_scenario_and_a_heading_for_each_deviation() -> None:
+    found = whole(*(recorded_scenario("iptables", path) for path in SCENARIOS))
+
+    page = render_conformance(found, "html")
+
+    assert page.count('<tr class="good">') == len(SCENARIOS)
+    for deviation in found.deviations:
+        assert f"<h3>{deviation.name} (" in page
+
+
 def test_markdown_has_a_row_for_each_scenario() -> None:
     found = whole(*(recorded_scenario("iptables", path) for path in SCENARIOS))
 

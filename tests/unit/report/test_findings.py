@@ -95,6 +95,23 @@ def test_a_terminal_is_not_steered_by_what_a_flow_says() -> None:
     assert "\x1b" not in render_findings([replace(FINE, failures=(evil,))], "table")
 
 
+def test_html_holds_what_failed_its_scenario_and_what_was_asked() -> None:
+    page = render_findings([FAILED], "html", again="written to found.yaml")
+
+    assert "1 of 20 random clusters not as specified" in page
+    assert "client to 192.168.0.1:30080 TCP: refused; expected connected" in page
+    assert "# 1 flow\nkind: Lab" in page
+    assert "written to found.yaml" in page
+    assert "<tr><td>ClusterIP</td><td>30</td><td></td></tr>" in page
+
+
+def test_html_says_that_all_is_as_specified() -> None:
+    page = render_findings([FINE, FINE], "html")
+
+    assert "40 random clusters, all as specified" in page
+    assert "<article" not in page
+
+
 def test_there_is_no_junit_of_it() -> None:
     with pytest.raises(UsageError, match="there are: table, markdown, json"):
         render_findings([FINE], "junit")
