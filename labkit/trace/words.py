@@ -59,7 +59,7 @@ def loss_reason(last: Hop, grown: Mapping[str, int]) -> str:
     if last.direction is Direction.OUT and last.interface:
         return (
             f"it left {last.host} by {last.interface}, and no host of the lab received it: nobody"
-            f" leads to {last.destination.ip} from there"
+            f" on that network leads to {last.destination.ip}"
         )
     for counter, why in LOSSES.items():
         if grown.get(counter):

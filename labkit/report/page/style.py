@@ -143,6 +143,8 @@ _SEQUENCE: Final = """
 .sequence .cross { stroke-width: 3; stroke-linecap: round; }
 .sequence text.bad { fill: var(--bad); }
 """
+SEQUENCE_STYLE: Final = _COLOURS + _SEQUENCE
+"""Of a sequence diagram that stands for itself."""
 _NARROW: Final = """
 @media screen and (max-width: 40rem) {
   body { font-size: 14.5px; } body > * { padding: 0 .9rem; } header { padding-top: 1.3rem; }

@@ -1,4 +1,4 @@
-"""The path of a flow's packets: as text, Markdown, a Mermaid sequence diagram or JSON. Pure."""
+"""The path of a flow's packets as text, as Markdown, as a sequence diagram, or as JSON. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 from labkit.errors import UsageError
 from labkit.trace.path import Path
 
-PATH_FORMATS: Final = ("table", "markdown", "mermaid", "json")
+PATH_FORMATS: Final = ("table", "markdown", "mermaid", "json", "svg", "html")
 
 
 def render_paths(
@@ -37,6 +37,10 @@ def render_paths(
             from labkit.report.paths.mermaid import paths_mermaid as render
         case "json":
             from labkit.report.paths.json import paths_json as render
+        case "svg":
+            from labkit.report.paths.svg import paths_svg as render
+        case "html":
+            from labkit.report.paths.page import paths_html as render
         case _:
             raise UsageError(
                 f"{fmt!r} is no format of this report; there are: {', '.join(PATH_FORMATS)}"

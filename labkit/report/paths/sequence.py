@@ -94,6 +94,14 @@ class Hosts(NamedTuple):
         return MARGIN + HEAD_WIDTH // 2 + list(self.kinds).index(host) * self.between
 
 
+class Diagram(NamedTuple):
+    """A picture and its size in pixels."""
+
+    svg: Markup
+    width: int
+    height: int
+
+
 def sequence_diagram(path: Path, ids: str) -> Markup:
     """Return the diagram; empty for a path without any packet.
 
@@ -101,9 +109,15 @@ def sequence_diagram(path: Path, ids: str) -> Markup:
         path: what to draw.
         ids: what its anchors start with.
     """
+    found = diagram(path, ids)
+    return found.svg if found else Markup()
+
+
+def diagram(path: Path, ids: str) -> Diagram | None:
+    """Return the same with its size, or None."""
     steps = list(steps_of(path))
     if not steps:
-        return Markup()
+        return None
     hosts = _hosts(path, steps)
     height = MARGIN + HEAD_HEIGHT + PAD + sum(step.height for step in steps) + MARGIN
     body: list[Markup] = []
@@ -112,7 +126,7 @@ def sequence_diagram(path: Path, ids: str) -> Markup:
         body.append(_drawn(step, hosts, y))
         y += step.height
     described = " ".join(f"{line}." for step in steps for line in _words(step))
-    return tag(
+    svg = tag(
         "svg",
         tag("title", f"Path of {title(path)}", id=f"{ids}-title"),
         tag("desc", described, id=f"{ids}-desc"),
@@ -125,6 +139,7 @@ def sequence_diagram(path: Path, ids: str) -> Markup:
         role="img",
         aria_labelledby=f"{ids}-title {ids}-desc",
     )
+    return Diagram(svg, hosts.width, height)
 
 
 def steps_of(path: Path) -> Iterator[Step]:

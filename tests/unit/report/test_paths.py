@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import struct
 from dataclasses import replace
+from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
@@ -106,6 +107,18 @@ def test_the_sequence_diagram_has_a_line_for_each_crossing_and_a_note_for_each_r
     assert sum("becomes" in line for line in lines) == 2
 
 
+def test_the_picture_holds_every_path_below_the_other_and_what_its_reader_needs() -> None:
+    told = render_paths([CONNECTED, SILENT, NOT_SENT], "svg")
+
+    svg = ElementTree.fromstring(told)  # noqa: S314 - our own
+    assert svg.get("viewBox") == f"0 0 {svg.get('width')} {svg.get('height')}"
+    texts = ["".join(each.itertext()) for each in svg.iter("{http://www.w3.org/2000/svg}text")]
+    assert sum(SILENT.verdict.startswith(text) for text in texts if len(text) > 20) == 1
+    assert any("client sent nothing" in text for text in texts)
+    assert "prefers-color-scheme: dark" in told
+    assert "http" not in told.replace("http://www.w3.org/2000/svg", "").replace(":http", "")
+
+
 def test_markdown_holds_the_diagram_and_a_table_of_each_packet() -> None:
     told = render_paths([CONNECTED], "markdown")
 
@@ -124,12 +137,14 @@ def test_any_name_leaves_every_format_whole(fmt: str, name: str) -> None:
 
     assert told.endswith("\n")
     assert "\x1b" not in told
+    if fmt == "svg":
+        ElementTree.fromstring(told)  # noqa: S314 - our own
     if fmt == "json":
         assert json.loads(told)["paths"][0]["verdict"] == name
 
 
 def test_an_unknown_format_is_refused_with_those_that_there_are() -> None:
-    with pytest.raises(UsageError, match="table, markdown, mermaid, json"):
+    with pytest.raises(UsageError, match="table, markdown, mermaid, json, svg, html"):
         render_paths([CONNECTED], "junit")
 
 
