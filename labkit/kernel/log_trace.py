@@ -9,20 +9,17 @@ ip_tables.c, trace_packet, whose prefix is ``TRACE: table:chain:rule:number``.
 
 from __future__ import annotations
 
-import errno
 import re
 import socket
 import struct
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Final
 
 from labkit.errors import CommandError
 from labkit.kernel import netlink
-from labkit.kernel.netfilter import NETLINK_NETFILTER
 from labkit.kernel.netlink import ACK, REQUEST, Request
 from labkit.kernel.netns import Namespace
-from labkit.kernel.rule_events import RuleEvent
+from labkit.kernel.rule_events import Listener, RuleEvent
 
 SUBSYSTEM_LOG: Final = 4
 PACKET, CONFIG = 0, 1
@@ -34,8 +31,6 @@ COMMAND, MODE, THRESHOLD = 1, 2, 5
 MARK, PAYLOAD, PREFIX = 2, 9, 10
 GROUP: Final = 0
 """What TRACE logs to."""
-SO_RCVBUFFORCE: Final = 33
-BUFFER_BYTES: Final = 8 << 20
 SAID: Final = re.compile(r"TRACE: ([^:]+):([^:]+):(rule|return|policy):(\d+)")
 HOOKS: Final = frozenset({"PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"})
 RULES: Final = ("PREROUTING", "OUTPUT")
@@ -56,51 +51,38 @@ class LogTracer:
         self._packet = 0
         self._place = ("", "")
         self._seen = b""
-        self.lost = False
-        self._socket = namespace.run(lambda: _listen(namespace.name))
+        self._listener = namespace.run(lambda: _listen(namespace.name))
         try:
             self._change("-I")
         except BaseException:
-            self._socket.close()
+            self._listener.socket.close()
             raise
+
+    @property
+    def lost(self) -> bool:
+        """Whether more was told than the socket could hold."""
+        return self._listener.lost
 
     def events(self) -> list[RuleEvent]:
         """What was told since it was asked last, in order."""
-        found: list[RuleEvent] = []
-        while True:
-            try:
-                data = self._socket.recv(1 << 17)
-            except BlockingIOError:
-                return found
-            except OSError as error:
-                if error.errno != errno.ENOBUFS:
-                    raise
-                self.lost = True
-                continue
-            found += self._read(data)
+        events: list[RuleEvent] = []
+        for found in self._listener.messages(SUBSYSTEM_LOG << 8 | PACKET):
+            said = SAID.match(found.get(PREFIX, b"").decode(errors="replace"))
+            if said is not None and said[1] != "raw":
+                events.append(self._event(said, found))
+        return events
 
     def close(self) -> None:
         """Take the rules away and stop; safe to call again."""
-        if self._socket.fileno() < 0:
+        if self._listener.socket.fileno() < 0:
             return
-        self._socket.close()
+        self._listener.socket.close()
         with suppress(CommandError):  # somebody has flushed the raw table
             self._change("-D")
 
     def _change(self, option: str) -> None:
         rules = "".join(f"{option} {chain} -j TRACE\n" for chain in RULES)
         self._namespace.execute(list(RESTORE), stdin=f"*raw\n{rules}COMMIT\n")
-
-    def _read(self, data: bytes) -> Iterator[RuleEvent]:
-        offset = 0
-        while offset + netlink.HEADER.size <= len(data):
-            length, kind, *_ = netlink.HEADER.unpack_from(data, offset)
-            if kind == SUBSYSTEM_LOG << 8 | PACKET:
-                found = netlink.attributes(data[offset + netlink.HEADER.size + 4 : offset + length])
-                said = SAID.match(found.get(PREFIX, b"").decode(errors="replace"))
-                if said is not None and said[1] != "raw":
-                    yield self._event(said, found)
-            offset += length + (-length % 4)
 
     def _event(self, said: re.Match[str], found: dict[int, bytes]) -> RuleEvent:
         table, chain, kind, number = said.groups()
@@ -121,29 +103,22 @@ class LogTracer:
         )
 
 
-def _listen(where: str) -> socket.socket:
-    sock = netlink.open_netlink(NETLINK_NETFILTER)
+def _listen(where: str) -> Listener:
+    listener = Listener()
+    copy = struct.pack("!IBx", COPIED_BYTES, COPY_PACKET)
+    settings = (
+        ("log IPv4 here", socket.AF_INET, netlink.attribute(COMMAND, bytes([BIND_FAMILY]))),
+        ("bind to the log", socket.AF_UNSPEC, netlink.attribute(COMMAND, bytes([BIND]))),
+        ("copy packets", socket.AF_UNSPEC, netlink.attribute(MODE, copy)),
+        # One message for each: what is logged is there before the packet goes on.
+        ("tell at once", socket.AF_UNSPEC, netlink.attribute(THRESHOLD, struct.pack("!I", 1))),
+    )
     try:
-        with suppress(PermissionError):  # in a user namespace the usual buffer must do
-            sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER_BYTES)
-        copy = struct.pack("!IBx", COPIED_BYTES, COPY_PACKET)
-        settings = (
-            ("log IPv4 here", socket.AF_INET, netlink.attribute(COMMAND, bytes([BIND_FAMILY]))),
-            ("bind to the log", socket.AF_UNSPEC, netlink.attribute(COMMAND, bytes([BIND]))),
-            ("copy packets", socket.AF_UNSPEC, netlink.attribute(MODE, copy)),
-            # One message for each: what is logged is there before the packet goes on.
-            (
-                "tell at once",
-                socket.AF_UNSPEC,
-                netlink.attribute(THRESHOLD, struct.pack("!I", 1)),
-            ),
-        )
         for what, family, body in settings:
             header = struct.pack("!BBH", family, 0, GROUP)
-            kind = SUBSYSTEM_LOG << 8 | CONFIG
-            netlink.send(sock, [Request(what, kind, REQUEST | ACK, header + body)], where=where)
-        sock.settimeout(0)
+            request = Request(what, SUBSYSTEM_LOG << 8 | CONFIG, REQUEST | ACK, header + body)
+            netlink.send(listener.socket, [request], where=where)
     except BaseException:
-        sock.close()
+        listener.socket.close()
         raise
-    return sock
+    return listener

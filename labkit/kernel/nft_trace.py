@@ -13,7 +13,7 @@ from __future__ import annotations
 import errno
 import socket
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -31,13 +31,11 @@ from labkit.kernel.netfilter import (
 )
 from labkit.kernel.netlink import ACK, APPEND, CREATE, REQUEST, Request
 from labkit.kernel.netns import Namespace
-from labkit.kernel.rule_events import OWN_TABLE, RuleEvent
+from labkit.kernel.rule_events import OWN_TABLE, Listener, RuleEvent
 
 NEW_RULE, GET_RULE, TRACE = 6, 7, 17
 ADD_MEMBERSHIP: Final = 1
 NFTRACE_GROUP: Final = 9
-SO_RCVBUFFORCE: Final = 33
-BUFFER_BYTES: Final = 8 << 20
 ACCEPT, DROP = 1, 0
 PREROUTING, OUTPUT = 0, 3
 BEFORE_ALL: Final = -450
@@ -70,35 +68,29 @@ class NftTracer:
             KernelError: the kernel has no nf_tables, or cannot trace.
         """
         self._where = namespace.name
-        self.lost = False
-        self._socket, self._control = namespace.run(_sockets)
+        self._listener, self._control = namespace.run(_sockets)
         try:
             self._change(_marking_rules())
         except BaseException:
-            self._socket.close()
+            self._listener.socket.close()
             self._control.close()
             raise
 
+    @property
+    def lost(self) -> bool:
+        """Whether more was told than the socket could hold."""
+        return self._listener.lost
+
     def events(self) -> list[RuleEvent]:
         """What was told since it was asked last, in order."""
-        found: list[RuleEvent] = []
-        while True:
-            try:
-                data = self._socket.recv(1 << 17)
-            except BlockingIOError:
-                return found
-            except OSError as error:
-                if error.errno != errno.ENOBUFS:
-                    raise
-                self.lost = True
-                continue
-            found += _events(data)
+        told = map(_event, self._listener.messages(SUBSYSTEM_NFTABLES << 8 | TRACE))
+        return [event for event in told if event.table != OWN_TABLE]
 
     def close(self) -> None:
         """Take the table away and stop; safe to call again."""
-        if self._socket.fileno() < 0:
+        if self._listener.socket.fileno() < 0:
             return
-        self._socket.close()
+        self._listener.socket.close()
         with suppress(KernelError):  # somebody has flushed all tables
             delete = _request("delete the table", DELETE_TABLE, 0, netlink.text(1, OWN_TABLE))
             self._change([delete])
@@ -144,20 +136,13 @@ def rule_handles(namespace: Namespace, table: str, chain: str) -> list[int]:
     ]
 
 
-def _sockets() -> tuple[socket.socket, socket.socket]:
+def _sockets() -> tuple[Listener, socket.socket]:
     """One that is told of traced packets, and one to change rules with."""
-    return _listen(), netlink.open_netlink(NETLINK_NETFILTER)
-
-
-def _listen() -> socket.socket:
-    sock = netlink.open_netlink(NETLINK_NETFILTER)
-    with suppress(PermissionError):  # in a user namespace the usual buffer must do
-        sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER_BYTES)
+    listener = Listener()
     # The kernel tells nobody who has its own port, which is 0 as long as a socket is not bound.
-    sock.bind((0, 0))
-    sock.setsockopt(netlink.SOL_NETLINK, ADD_MEMBERSHIP, NFTRACE_GROUP)
-    sock.settimeout(0)
-    return sock
+    listener.socket.bind((0, 0))
+    listener.socket.setsockopt(netlink.SOL_NETLINK, ADD_MEMBERSHIP, NFTRACE_GROUP)
+    return listener, netlink.open_netlink(NETLINK_NETFILTER)
 
 
 def _marking_rules() -> list[Request]:
@@ -191,20 +176,8 @@ def _be32(kind: int, value: int) -> bytes:
     return netlink.attribute(kind, struct.pack("!i", value))
 
 
-def _events(data: bytes) -> Iterator[RuleEvent]:
-    offset = 0
-    while offset + netlink.HEADER.size <= len(data):
-        length, kind, *_ = netlink.HEADER.unpack_from(data, offset)
-        if kind == SUBSYSTEM_NFTABLES << 8 | TRACE:
-            # After the message's header comes the four bytes of struct nfgenmsg.
-            event = _event(data[offset + netlink.HEADER.size + 4 : offset + length])
-            if event.table != OWN_TABLE:
-                yield event
-        offset += length + (-length % 4)
-
-
-def _event(body: bytes) -> RuleEvent:
-    found = {kind & TYPE_MASK: value for kind, value in netlink.attributes(body).items()}
+def _event(attributes: dict[int, bytes]) -> RuleEvent:
+    found = {kind & TYPE_MASK: value for kind, value in attributes.items()}
     kind = _number(found, KIND)
     return RuleEvent(
         packet=_number(found, PACKET),

@@ -1,11 +1,24 @@
-"""What netfilter tells of a traced packet: each rule that it met, in order. Plain data."""
+"""What netfilter tells of a traced packet: each rule that it met, in order; and how it is heard."""
 
 from __future__ import annotations
 
+import errno
+import socket
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final, NamedTuple, Protocol
+
+from labkit.kernel import netlink
+from labkit.kernel.netfilter import NETLINK_NETFILTER
 
 OWN_TABLE: Final = "labkit-trace"
 """The table of the rules that mark packets to be traced; its own events are left out."""
+
+
+BUFFER_BYTES: Final = 8 << 20
+SO_RCVBUFFORCE: Final = 33
+NFGENMSG: Final = 4
+"""Bytes of struct nfgenmsg, before the attributes of a message."""
 
 
 class RuleEvent(NamedTuple):
@@ -39,3 +52,37 @@ class RuleTracer(Protocol):
     def close(self) -> None:
         """Stop tracing; safe to call again."""
         ...
+
+
+class Listener:
+    """Owns a netlink socket of netfilter's that many messages may come to at once."""
+
+    def __init__(self) -> None:
+        """Open it in the calling thread's namespace."""
+        self.socket = netlink.open_netlink(NETLINK_NETFILTER)
+        self.lost = False
+        """Whether more came than the socket could hold."""
+        with suppress(PermissionError):  # in a user namespace the usual buffer must do
+            self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER_BYTES)
+
+    def messages(self, kind: int) -> Iterator[dict[int, bytes]]:
+        """Yield the attributes of every message of a kind that has come, without waiting."""
+        for data in self._received():
+            offset = 0
+            while offset + netlink.HEADER.size <= len(data):
+                length, found, *_ = netlink.HEADER.unpack_from(data, offset)
+                if found == kind:
+                    start = offset + netlink.HEADER.size + NFGENMSG
+                    yield netlink.attributes(data[start : offset + length])
+                offset += length + (-length % 4)
+
+    def _received(self) -> Iterator[bytes]:
+        while True:
+            try:
+                yield self.socket.recv(1 << 17, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise
+                self.lost = True

@@ -13,6 +13,7 @@ from labkit.cluster.model import Cluster, ObjectName, Protocol
 from labkit.dataplane.node_addresses import own_addresses
 from labkit.errors import UsageError
 from labkit.lab.running import Running
+from labkit.lab.targets import addresses
 from labkit.probe.expected import explain
 from labkit.probe.flow import Answer, Flow
 from labkit.probe.words import specified_words
@@ -171,9 +172,11 @@ def _hosts(cluster: Cluster) -> Iterator[Host]:
             kind=HostKind.CLIENT,
             addresses=frozenset({client.address, LOCALHOST}),
         )
+    # kube-ipvs0 holds the addresses of all Services (pkg/proxy/ipvs/proxier.go, defaultDummyDevice).
+    of_services = _service_addresses(cluster) if _uses_ipvs(cluster) else frozenset()
     for node in cluster.nodes:
-        addresses = frozenset(own_addresses(cluster, node))
-        yield Host(name=node.name, kind=HostKind.NODE, addresses=addresses)
+        own = of_services.union(own_addresses(cluster, node))
+        yield Host(name=node.name, kind=HostKind.NODE, addresses=own)
     for pod in cluster.pods:
         if not pod.host_network:
             yield Host(
@@ -192,13 +195,17 @@ def _backends(cluster: Cluster, flow: Flow) -> set[str]:
     return {each.pod for endpoints in known for each in endpoints if each.pod}
 
 
+def _service_addresses(cluster: Cluster) -> frozenset[IPv4Address]:
+    return frozenset(ip for service in cluster.services for ip, _via in addresses(service))
+
+
 def _owners(cluster: Cluster) -> Mapping[IPv4Address, str]:
-    return {
-        address: host.name
-        for host in _hosts(cluster)
-        for address in host.addresses
-        if not address.is_loopback
-    }
+    owners = {host.address: host.name for host in (*cluster.pods, *cluster.clients)}
+    for node in cluster.nodes:
+        for address in own_addresses(cluster, node):
+            if not address.is_loopback:
+                owners[address] = node.name
+    return owners
 
 
 def _uses_ipvs(cluster: Cluster) -> bool:

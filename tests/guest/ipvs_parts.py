@@ -15,7 +15,7 @@ from labkit.kernel.features import require
 from labkit.kernel.netns import Edge
 from tests.guest.guests import ROOT, run_labkit
 
-Part = Literal["rules", "scenarios", "fuzz", "changes", "connections"]
+Part = Literal["rules", "scenarios", "fuzz", "changes", "connections", "trace"]
 
 CONNECTIONS: Final = (
     "test_changes_connections.py",
@@ -27,6 +27,7 @@ FILES: Final = {
     "scenarios": ("test_scenarios_as_specified.py",),
     "fuzz": ("test_fuzz.py", "test_fuzz_ipvs_mistakes.py"),
     "connections": CONNECTIONS,
+    "trace": ("test_trace_right.py",),
     "changes": sorted(
         path.name
         for path in (ROOT / "tests" / "lab").glob("test_changes*.py")
