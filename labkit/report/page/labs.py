@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
@@ -16,6 +17,8 @@ from labkit.report.page.markup import Markup
 from labkit.report.page.model import (
     Block,
     Code,
+    Command,
+    Commands,
     Drawing,
     Entry,
     Fold,
@@ -27,7 +30,10 @@ from labkit.report.page.model import (
 from labkit.report.page.stories import MOST_TOLD, Source, check_story, failed_flows, flow_story
 from labkit.report.text import UNICODE, plural, setting_lines, table_summary
 
-NO_RULES: Final = "none"
+RULES_ROOM: Final = 2_000_000
+"""Characters of rules for each lab: thousands of Services on a hundred nodes have far more."""
+LOG_ROOM: Final = 100_000
+"""Characters of what one program has printed, its last ones."""
 
 
 class Others(NamedTuple):
@@ -95,17 +101,40 @@ def lab_blocks(evidence: Evidence | None) -> Iterator[Block]:
         return
     if evidence.rules:
         yield Heading(text="Rules")
-        yield from (_folded(f"Rules of {node}", text) for node, text in evidence.rules.items())
+        yield from _rules(evidence)
     if any(evidence.logs.values()):
         yield Heading(text="Logs")
         yield from (
-            _folded(f"What {where} printed", text) for where, text in evidence.logs.items() if text
+            _folded(f"What {where} printed", text[-LOG_ROOM:], whole=text)
+            for where, text in evidence.logs.items()
+            if text
         )
 
 
-def _folded(title: str, text: str) -> Fold:
+def _rules(evidence: Evidence) -> Iterator[Block]:
+    """The rules of each node, as long as a page of them can be opened at all."""
+    room, left_out = RULES_ROOM, 0
+    for node, text in evidence.rules.items():
+        shown = text if len(text) <= room else ""
+        room -= len(shown)
+        left_out += len(text) - len(shown)
+        yield _folded(f"Rules of {node}", shown, whole=text)
+    if left_out:
+        file = shlex.quote(evidence.file) if evidence.file else "FILE"
+        line = f"labkit rules {file} --node NODE"
+        does = "the rules of a node that are too many for this page"
+        yield Commands(title="", commands=(Command(line=line, does=does),))
+
+
+def _folded(title: str, text: str, *, whole: str) -> Fold:
+    """Text that the reader opens, or as much of it as is shown."""
     lines = text.rstrip("\n")
-    note = plural(len(lines.splitlines()), "line") if lines else NO_RULES
+    count = plural(len(whole.splitlines()), "line") if whole else "none"
+    note = (
+        count
+        if len(text) == len(whole)
+        else f"{count}, {'the last of them' if text else 'left out'}"
+    )
     return Fold(title=title, note=note, blocks=(Code(text=lines),) if lines else ())
 
 

@@ -25,7 +25,7 @@ class Text:
 
     text: str
     kind: str = ""
-    """``lead``, ``quiet``, ``bad`` or ``total``."""
+    """``quiet``, ``bad`` or ``total``; empty for plain text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,9 +133,6 @@ class Fold:
     title: str
     blocks: tuple[Block, ...]
     note: str = ""
-    mood: Mood | None = None
-    opened: bool = False
-    anchor: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -131,7 +131,8 @@ def _plain(block: Text | Heading | Facts | Code | Drawing | Commands) -> Markup:
             return tag("div", svg, class_="drawing", tabindex="0", role="group", aria_label=name)
         case Commands(title=title, commands=commands):
             lines = tag("ul", *map(_command, commands))
-            return tag("div", tag("strong", title), lines, class_="next")
+            heading = [tag("strong", title)] if title else []
+            return tag("div", *heading, lines, class_="next")
 
 
 def _command(command: Command) -> Markup:
@@ -143,11 +144,8 @@ def _fact(term: str, lines: Sequence[str]) -> Markup:
 
 
 def _fold(fold: Fold) -> Markup:
-    mark = [_mark(fold.mood), " "] if fold.mood else []
     note = [tag("span", fold.note, class_="note")] if fold.note else []
-    summary = tag("summary", *mark, fold.title, *note)
-    blocks = map(_block, fold.blocks)
-    return tag("details", summary, *blocks, open=fold.opened, id=fold.anchor)
+    return tag("details", tag("summary", fold.title, *note), *map(_block, fold.blocks))
 
 
 def _story(story: Story) -> Markup:

@@ -117,6 +117,22 @@ def test_the_lab_is_shown_as_it_was() -> None:
     assert "What web-1/web printed 1 line listening" in words
 
 
+def test_rules_without_end_are_left_out_and_how_to_get_them_is_said() -> None:
+    line = "-A KUBE-SERVICES -j ACCEPT\n"
+    many = {"node-1": line, "node-2": line * 100_000, "node-3": line}
+    evidence = replace(EVIDENCE, rules=many, logs={"web-1/web": "old\n" + "new\n" * 50_000})
+
+    html = render_results([result(passing())], "html", evidence=[evidence])
+    words = text_of(html)
+
+    assert len(html) < 200_000
+    assert "Rules of node-1 1 line -A KUBE-SERVICES" in words
+    assert "Rules of node-2 100000 lines, left out" in words
+    assert "Rules of node-3 1 line -A KUBE-SERVICES" in words
+    assert "labkit rules scenarios/demo.yaml --node NODE" in words
+    assert "What web-1/web printed 50001 lines, the last of them new" in words
+
+
 def test_what_passed_is_a_line_and_what_failed_is_found_at_the_top() -> None:
     results = [
         result(passing(), scenario="fine"),
