@@ -172,7 +172,7 @@ def _hosts(cluster: Cluster) -> Iterator[Host]:
             kind=HostKind.CLIENT,
             addresses=frozenset({client.address, LOCALHOST}),
         )
-    # kube-ipvs0 holds the addresses of all Services (pkg/proxy/ipvs/proxier.go, defaultDummyDevice).
+    # kube-ipvs0 has the addresses of all Services (pkg/proxy/ipvs/proxier.go, defaultDummyDevice).
     of_services = _service_addresses(cluster) if _uses_ipvs(cluster) else frozenset()
     for node in cluster.nodes:
         own = of_services.union(own_addresses(cluster, node))
@@ -200,7 +200,8 @@ def _service_addresses(cluster: Cluster) -> frozenset[IPv4Address]:
 
 
 def _owners(cluster: Cluster) -> Mapping[IPv4Address, str]:
-    owners = {host.address: host.name for host in (*cluster.pods, *cluster.clients)}
+    owners = {pod.address: pod.name for pod in cluster.pods}
+    owners |= {client.address: client.name for client in cluster.clients}
     for node in cluster.nodes:
         for address in own_addresses(cluster, node):
             if not address.is_loopback:
