@@ -46,7 +46,7 @@ def _blocks(number: int, path: Path) -> Iterator[Block]:
     if diagram := sequence_diagram(path, f"path{number}"):
         yield Drawing(svg=diagram, name=f"Sequence diagram of {title(path)}")
     words = Code(text=paths_text([path], Paper()))
-    yield Fold(title="Every hop, in words", blocks=(words,), opened=not path.legs)
+    yield Fold(title="Every hop, in words", blocks=(words,))
     for note in (more_words(path), *path.notes):
         if note:
             yield Text(text=note, kind="quiet")
