@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from labkit.errors import KernelError, UsageError
-from labkit.holder.state import NETNS, Folder
+from labkit.holder.state import NETNS, NEW, Folder
 
 PLACE: Final = Path("/run/netns")
 
@@ -139,7 +139,7 @@ def _made(place: Path) -> bool:
 
 def _note(folder: Folder, lab: str, links: Mapping[str, str], *, made_folder: bool) -> None:
     """Write down what is to be linked: in one step, so that what was written before stays."""
-    file, new = lab + NETNS, f"{lab}{NETNS}.new"
+    file, new = lab + NETNS, lab + NETNS + NEW
     kept = made_folder
     with suppress(FileNotFoundError):
         descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder.fd)

@@ -27,6 +27,8 @@ LOCK: Final = ".lock"
 SOCKET: Final = ".sock"
 NETNS: Final = ".netns"
 """What a lab has linked in /run/netns, see `labkit.holder.netns_names`; most have nothing."""
+NEW: Final = ".new"
+"""The end of a file that is being written, and takes the place of another then."""
 PRIVATE: Final = 0o700
 BACKLOG: Final = 128
 
@@ -149,6 +151,7 @@ class Folder:
     def _clear(self, name: str) -> None:
         """Remove what is there of a lab but its lock, which is held."""
         self._unlink(name + SOCKET)
+        self._unlink(name + NETNS + NEW)
         try:
             os.stat(name + NETNS, dir_fd=self.fd)
         except FileNotFoundError:

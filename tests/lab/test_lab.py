@@ -219,6 +219,18 @@ def test_a_command_that_is_no_program_is_an_error_that_leaks_nothing(lab: LabFac
     assert open_files() == before
 
 
+def test_a_row_has_what_the_specification_says_beside_what_was_seen(lab: LabFactory) -> None:
+    cluster = with_service(lab(nodes=2))
+    cluster.add_pod("web-1", node="node2", labels={"app": "web"}, ports=[80])
+
+    row = cluster.row("node1", "web:80")
+
+    assert (row.outcome, set(row.backends), row.agrees) == ("connected", {"web-1"}, True)
+    assert row.expected
+    assert row.expected.backends == ("web-1",)
+    assert cluster.row("node1", "node2:8080").expected is None
+
+
 def test_programs_find_hosts_and_services_by_name_also_when_those_change(lab: LabFactory) -> None:
     cluster = with_service(lab(nodes=2))
 

@@ -7,9 +7,11 @@ The machine's own /run/netns is not touched: everything here happens in a mount 
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -93,12 +95,33 @@ def test_a_killed_holder_leaves_no_name(labs: Labs) -> None:
     assert labs.left() == []
 
 
+@pytest.mark.timeout(90)
+def test_a_holder_that_is_killed_at_any_moment_leaves_no_name(labs: Labs) -> None:
+    moments = random.Random(28)  # noqa: S311 - moments, not secrets
+    for _ in range(8):
+        up = labs.begin("up", CLUSTER, "--netns-names")
+        until(lambda: f"{NAME}.lock" in labs.left(), what="up has not begun")
+        with suppress(subprocess.TimeoutExpired):
+            up.wait(timeout=moments.uniform(0.0, 0.4))
+        for process in processes_with(labs.mark):
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        up.communicate(timeout=15)
+        labs.assert_nothing_runs()
+
+        assert labs.ok("ps") == "no lab runs; build one with labkit up FILE\n"
+        assert names(labs) == ["none"]
+        assert labs.left() == []
+
+
 @pytest.mark.parametrize("command", [["ps"], ["down", "--all"], ["up", CLUSTER]])
 def test_names_that_nobody_could_remove_are_removed_by_the_next_command(
     labs: Labs, command: list[str]
 ) -> None:
     labs.ok("up", CLUSTER, "--netns-names")
-    for process in processes_with(labs.mark):  # the holder, and who waits for its end
+    holder = labs.holder(NAME)
+    (watcher,) = processes_with(labs.mark) - {holder}
+    for process in (watcher, holder):
         os.kill(process, signal.SIGKILL)
     labs.assert_nothing_runs()
     assert len(names(labs)) == len(HOSTS)

@@ -92,6 +92,24 @@ def test_verbs_that_are_commands_do_what_those_do(labs: Labs) -> None:
     assert "node2" in ask(labs, "trace client node2:30080")
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["explain", NAME, "client", "node2:30080", "--dataplane", "ipvs"],
+        ["rules", NAME, "--dataplane", "ipvs"],
+        ["matrix", NAME, "--dataplane", "ipvs"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_lab_that_is_up_cannot_be_built_otherwise(labs: Labs, command: list[str]) -> None:
+    labs.ok("up", CLUSTER)
+    refused = labs.run(*command)
+    assert refused.returncode == 2
+    assert refused.stderr == (
+        f"labkit: --dataplane is for building, and lab {NAME} is up; give its file instead\n"
+    )
+
+
 def test_conntrack_shows_what_a_node_has_translated(labs: Labs) -> None:
     labs.ok("up", CLUSTER)
 

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from typing import Final, NoReturn
 
 from labkit.cli.ending import complain
-from labkit.errors import LabkitError
+from labkit.errors import LabError, LabkitError
 from labkit.holder.enter import run_in
 
 SIGNALLED: Final = 128
@@ -69,6 +69,8 @@ def _become(lab: str, host: str, argv: Sequence[str], *, terminal: bool) -> NoRe
         status = SIGNALLED + signal.SIGINT
     except LabkitError as error:
         status = complain(error)
+    except Exception as error:  # noqa: BLE001 - nobody else is told
+        status = complain(LabError(f"{argv[0]} cannot be run on {host}: {error}; try again"))
     finally:
         sys.stderr.flush()
         os._exit(status)
