@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "explain": "what the specification says of one flow, and why; no root needed",
     "fuzz": "random clusters against the specification",
     "graph": "the topology of a scenario, or of a lab that stays, as a picture",
+    "init": "a scenario to start from, with a pytest file and what editors need",
     "logs": "what programs in the pods of a lab that stays have printed",
     "matrix": "the whole flow table of a scenario, or of a lab that stays",
     "probe": "one flow of a lab that stays, and whether it is as specified",
