@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "explain": "what the specification says of one flow, and why; no root needed",
     "fuzz": "random clusters against the specification",
     "graph": "the topology of a scenario, or of a lab that stays, as a picture",
+    "init": "a scenario to start from, with a pytest file and what editors need",
     "logs": "what programs in the pods of a lab that stays have printed",
     "matrix": "the whole flow table of a scenario, or of a lab that stays",
     "probe": "one flow of a lab that stays, and whether it is as specified",
@@ -50,8 +51,17 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
+        from labkit.cli.usage import example_first
+
         command: click.Command = import_module(f"labkit.cli.{cmd_name}").command
+        command.help = example_first(command.help or "")
         return command
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from labkit.cli.usage import example_first
+
+        self.help = example_first(self.help or "")
+        super().format_help(ctx, formatter)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
@@ -76,7 +86,8 @@ def cli() -> None:
     """A small Kubernetes network on one machine, made of network namespaces.
 
     \b
-    labkit run scenarios/                     build and check every scenario
+    labkit init labs                              a scenario to start from
+    labkit run scenarios/                         build and check every scenario
     labkit up scenarios/nodeport-cluster.yaml     a lab that stays: exec, matrix, apply, down
     labkit matrix scenarios/nodeport-local.yaml   who reaches what, seen as whom
     labkit rules scenarios/nodeport-local.yaml --node node1

@@ -17,7 +17,12 @@ from labkit.kernel.guest.choose import choose
 @rootless_option
 @kernel_option
 def command(output: str, rootless: bool, kernel: str) -> None:  # noqa: FBT001
-    """Try each feature in a scratch namespace and say what is missing and how to get it."""
+    """Try each feature in a scratch namespace and say what is missing and how to get it.
+
+    \b
+    labkit doctor
+    labkit doctor --kernel uml
+    """  # noqa: D301
     prepare(rootless=rootless)
     leave_to(choose(kernel, ()), ())
     from labkit.kernel.features import probe_features

@@ -32,7 +32,7 @@ def run_to_status(command: click.Command, arguments: Sequence[str] | None) -> in
     except (click.exceptions.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except click.ClickException as error:
-        error.show()
+        _tell(error)
         return error.exit_code
     except LabkitError as error:
         return complain(error)
@@ -46,6 +46,16 @@ def run_to_status(command: click.Command, arguments: Sequence[str] | None) -> in
         click.echo(f"labkit: {error.filename or 'the output'}: {error.strerror or error}", err=True)
         return FAILED
     return result if isinstance(result, int) else 0
+
+
+def _tell(error: click.ClickException) -> None:
+    """Print what click has found wrong; a whole help text, for who gave no word, as it is."""
+    if not isinstance(error, click.UsageError) or "\n" in error.message:
+        error.show()
+        return
+    from labkit.cli.usage import sentence
+
+    click.echo(f"labkit: {sentence(error)}", err=True)
 
 
 def _let_go_of_stdout() -> None:

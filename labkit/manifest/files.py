@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import PurePath
 from typing import Final
 
@@ -13,6 +14,8 @@ from labkit.manifest.problems import Problem
 from labkit.manifest.source import documents, head_comment
 
 NO_FILE: Final = "<memory>"
+ALIKE: Final = 0.8
+"""Likeness from which another file is taken for the one that was meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +51,16 @@ def read_text(file: str, text: bytes | str) -> ReadFile:
     return ReadFile(file, found, head_comment(text))
 
 
-def unreadable(file: str, reason: str) -> ReadFile:
-    """A file of which nothing is known but why."""
-    remedy = "give a scenario file that can be read"
+def unreadable(file: str, reason: str, *, others: Sequence[str] = ()) -> ReadFile:
+    """A file of which nothing is known but why.
+
+    Args:
+        file: its path.
+        reason: what the system says.
+        others: files that could be meant.
+    """
+    close = get_close_matches(file, others, n=1, cutoff=ALIKE)
+    remedy = f"did you mean {close[0]}?" if close else "give a scenario file that can be read"
     problem = Problem(Location(file=file, line=1), "", f"cannot be read: {reason}", remedy)
     return ReadFile(file, Objects(problems=[problem]))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
 
@@ -45,7 +46,7 @@ def content_of(path: Path, *, read: Read = read_file) -> bytes:
     try:
         return read(path)
     except (OSError, ValueError) as error:
-        raise ManifestError(unreadable(str(path), _reason(error)).objects.problems) from error
+        raise ManifestError(_unreadable(path, error).objects.problems) from error
 
 
 def load(path: str | Path) -> Scenario:
@@ -170,11 +171,20 @@ def _read(path: Path, read: Read) -> ReadFile:
     try:
         return read_text(str(path), read(path))
     except (OSError, ValueError) as error:
-        return unreadable(str(path), _reason(error))
+        return _unreadable(path, error)
 
 
-def _reason(error: OSError | ValueError) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+def _unreadable(path: Path, error: OSError | ValueError) -> ReadFile:
+    reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    missing = isinstance(error, FileNotFoundError)
+    return unreadable(str(path), reason, others=_beside(path) if missing else ())
+
+
+def _beside(path: Path) -> Sequence[str]:
+    """The YAML files of the folder that a file is missing in."""
+    with suppress(OSError, ValueError):
+        return sorted(str(each) for each in path.parent.glob("*.y*ml"))
+    return ()
 
 
 def _assembled(files: Sequence[ReadFile]) -> Scenario:
