@@ -9,7 +9,7 @@ from labkit.trace.packet import Direction
 from labkit.trace.path import End, Fate, Hop
 from labkit.trace.recording import Host, Step, Traversal
 from labkit.trace.trail import Trail, between
-from labkit.trace.words import loss_reason, martian
+from labkit.trace.words import loss_reason, martian, nowhere
 
 LOOPBACK: Final = "lo"
 
@@ -27,6 +27,8 @@ def end_of(trail: Trail, identity: bytes, hops: Sequence[Hop]) -> End:
     ip = last.destination.ip
     if last.direction is Direction.IN and (ip in host.addresses or ip.is_loopback):
         return End(fate=Fate.DELIVERED, host=last.host)
+    if last.host in trail.recording.ipvs and last.destination.ip in host.addresses:
+        return End(fate=Fate.LOST, host=last.host, reason=nowhere(last))
     grown = trail.recording.losses.get(last.host, {})
     return End(fate=Fate.LOST, host=last.host, reason=loss_reason(last, grown))
 

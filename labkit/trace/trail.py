@@ -79,7 +79,6 @@ class Trail:
         own = {host.name: host.addresses for host in recording.hosts.values()}
         self.captured = {identity: way(copies, own) for identity, copies in self.every.items()}
         """Each place of each packet once, in the order of its way."""
-        self._identities = list(dict.fromkeys([*self.captured, *self.met]))
 
     def copies(self, identity: bytes) -> list[Packet]:
         """Every form that a packet was seen in."""
@@ -131,7 +130,7 @@ class Trail:
         while True:
             new = [
                 identity
-                for identity in self._identities
+                for identity in self.captured  # what only rules have seen is still on its way
                 if identity not in members and self._belongs(identity, known)
             ]
             if not new:

@@ -75,5 +75,13 @@ def martian(hop: Hop) -> str:
     )
 
 
+def nowhere(hop: Hop) -> str:
+    """Return why a host's own packet to a Service goes nowhere under IPVS, where no rule drops it.
+
+    Source: net/netfilter/ipvs/ip_vs_core.c, ip_vs_leave.
+    """
+    return f"IPVS of {hop.host} has no endpoint to send {hop.destination} to"
+
+
 def _bytes(count: int) -> str:
     return "1 byte" if count == 1 else f"{count} bytes"

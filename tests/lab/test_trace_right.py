@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from labkit.cluster.model import Cluster
 from labkit.dataplane.iptables.apply import Backend
-from labkit.errors import MissingFeature
+from labkit.errors import MissingFeature, UsageError
 from labkit.fuzz.clusters import RandomCluster, clusters
 from labkit.kernel.features import require
 from labkit.kernel.netns import Edge
@@ -118,15 +118,19 @@ def _judge(lab: Lab, asked: Sequence[Flow], ends: Counter[str], faults: list[str
 def _spread(cluster: Cluster, start: int) -> list[Flow]:
     """Some flows of a cluster, each as far from the next as can be; few are silent ones."""
     every = list(flows(cluster, None))
-    told = [flow for flow in every if not _is_silent(cluster, flow)]
-    silent = [flow for flow in every if _is_silent(cluster, flow)]
+    silent = [flow for flow in every if _expected(cluster, flow) is Outcome.TIMED_OUT]
+    told = [flow for flow in every if flow not in silent]
     step = max(1, len(told) // FLOWS_OF_EACH)
     chosen = told[start % step :: step][:FLOWS_OF_EACH]
     return chosen + silent[start % len(silent) :][:1] if silent else chosen
 
 
-def _is_silent(cluster: Cluster, flow: Flow) -> bool:
-    return explain(cluster, flow).expected.outcome is Outcome.TIMED_OUT
+def _expected(cluster: Cluster, flow: Flow) -> Outcome | None:
+    """What is specified; None where the specification says nothing."""
+    try:
+        return explain(cluster, flow).expected.outcome
+    except UsageError:
+        return None
 
 
 def _some(cluster: Cluster) -> Iterator[Flow]:
@@ -134,7 +138,7 @@ def _some(cluster: Cluster) -> Iterator[Flow]:
     kinds: Counter[object] = Counter()
     silent: list[Flow] = []
     for flow in flows(cluster, None):
-        outcome = explain(cluster, flow).expected.outcome
+        outcome = _expected(cluster, flow)
         if outcome is Outcome.TIMED_OUT:
             silent.append(flow)
             continue

@@ -7,7 +7,12 @@ from labkit.cluster.model import Cluster
 from labkit.probe.flow import Outcome
 from labkit.trace.path import Fate, Leg, Path
 
-LOSSES = ("no host of the lab received it", "(a martian)", "its time to live ended")
+LOSSES = (
+    "no host of the lab received it",
+    "(a martian)",
+    "its time to live ended",
+    "has no endpoint to send",
+)
 """What may become of a packet that no rule dropped: nobody is there, nobody takes it, a loop."""
 
 
