@@ -6,18 +6,20 @@ Each format is imported when it is asked for: a run prints one of them, and the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-from labkit.cluster.model import Cluster
 from labkit.errors import UsageError
-from labkit.manifest.kinds import Target
-from labkit.probe.compare import Comparison
-from labkit.probe.conformance import Conformance
-from labkit.probe.expected import Explanation
-from labkit.probe.findings import Findings
-from labkit.probe.table import FlowRow, FlowTable
-from labkit.probe.verdict import CheckResult, ScenarioResult
-from labkit.report.evidence import Evidence
+
+if TYPE_CHECKING:  # every command asks which formats there are: 50 ms for these would be too much
+    from labkit.cluster.model import Cluster
+    from labkit.manifest.kinds import Target
+    from labkit.probe.compare import Comparison
+    from labkit.probe.conformance import Conformance
+    from labkit.probe.expected import Explanation
+    from labkit.probe.findings import Findings
+    from labkit.probe.table import FlowRow, FlowTable
+    from labkit.probe.verdict import CheckResult, ScenarioResult
+    from labkit.report.evidence import Evidence
 
 Format = Literal["table", "markdown", "json", "junit", "html"]
 FORMATS: Final[tuple[Format, ...]] = ("table", "markdown", "json", "junit", "html")

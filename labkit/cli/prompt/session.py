@@ -24,7 +24,6 @@ from labkit.errors import LabError, LabkitError, UsageError
 from labkit.holder.client import GREETING_S, ask_for, describe
 from labkit.holder.protocol import Inventory, Manifests, Named, Names, Objects, Probed
 from labkit.holder.state import open_folder
-from labkit.lab.dumps import RENDERED
 from labkit.manifest.kinds import Target
 from labkit.manifest.problems import nearest
 from labkit.probe.flow import Outcome
@@ -197,12 +196,7 @@ class Session:
         seen = self._seen_now()
         _write(path, render(lab, seen), over=len(files) < len(words))
         click.echo(f"{path}: the lab as it is now, and {plural(len(seen), 'flow')} of this session")
-        if there.rules not in {RENDERED, "none"}:
-            click.echo(
-                f"labkit: this lab's rules are not labkit's own ({there.rules}); run {path} with"
-                " the options that labkit up was given",
-                err=True,
-            )
+        _tell_rules(there.rules, path)
         return 0
 
     def _seen_now(self) -> list[save.Seen]:
@@ -219,6 +213,18 @@ class Session:
                 found[key] = save.Seen(row=seen.row, to=seen.to)
                 _tell_change(flow, seen)
         return list(found.values())
+
+
+def _tell_rules(rules: str, path: Path) -> None:
+    """Say what a saved file does not hold: rules that are not labkit's own."""
+    from labkit.lab.dumps import RENDERED
+
+    if rules not in {RENDERED, "none"}:
+        click.echo(
+            f"labkit: this lab's rules are not labkit's own ({rules}); run {path} with the options"
+            " that labkit up was given",
+            err=True,
+        )
 
 
 def _tell_change(before: Flow, now: Probed) -> None:
