@@ -126,12 +126,15 @@ def no_sctp() -> MissingFeature:
     )
 
 
-def _is_cut_next_time(error: Exception) -> bool:
-    """Whether a datagram met a link too small for it: the kernel cuts the next one to fit.
+def _is_lost(error: Exception) -> bool:
+    """Whether a datagram was lost before it had left, and the next one may not be.
 
-    That is path MTU discovery, see ip(7); IPVS has a node's own datagrams meet it.
+    EMSGSIZE: it met a link too small for it, and the kernel cuts the next one to fit. That is path
+    MTU discovery, see ip(7); IPVS has a node's own datagrams meet it. ENOBUFS: what was sent before
+    still waits, as it does on a busy machine. Without IP_RECVERR nobody is told of that (Linux 6.1
+    net/ipv4/udp.c, udp_send_skb).
     """
-    return isinstance(error, OSError) and error.errno == errno.EMSGSIZE
+    return isinstance(error, OSError) and error.errno in {errno.EMSGSIZE, errno.ENOBUFS}
 
 
 class Probe:
@@ -227,7 +230,7 @@ class Probe:
                 return False
             raise OSError(code or errno.EPIPE, os.strerror(code or errno.EPIPE)) from None
         except OSError as error:
-            if not _is_cut_next_time(error):
+            if not _is_lost(error):
                 raise
             self._unsent = b""  # as lost as a datagram on the way is, and sent again as that
         return not self._unsent
@@ -282,7 +285,7 @@ class Probe:
         self._end(Outcome.CONNECTED, reading)
 
     def _failed(self, error: OSError | LabError) -> None:
-        if _is_cut_next_time(error):
+        if _is_lost(error):
             return
         outcome = _OUTCOMES.get(error.errno or 0) if isinstance(error, OSError) else None
         if self._data:

@@ -348,3 +348,14 @@ def test_a_network_that_drops_fragments_loses_large_datagrams_only(wire: Hosts) 
 
     assert first.outcome is Outcome.CONNECTED
     assert second.outcome is Outcome.TIMED_OUT
+
+
+def test_a_datagram_that_a_full_queue_refuses_is_lost_and_no_more(wire: Hosts) -> None:
+    small = wire.to_server(80, UDP)
+    (before,) = probe(small, served=wire)  # and now the server's address is known
+    wire.client.execute(["tc", "qdisc", "add", "dev", "eth0", "root", "pfifo", "limit", "0"])
+
+    (answer,) = probe(small, served=wire, timeout_s=QUICK_S)
+
+    assert before.outcome is Outcome.CONNECTED
+    assert answer.outcome is Outcome.TIMED_OUT
