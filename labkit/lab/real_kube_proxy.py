@@ -12,6 +12,7 @@ from labkit.errors import UsageError
 from labkit.lab import arguments
 from labkit.lab.loop import LoopThread
 from labkit.manifest.kinds import PROXY_MODES, Scenario
+from labkit.manifest.problems import nearest, quote
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,8 @@ def mode_of(scenario: Scenario, mode: str | None) -> str:
         UsageError: there is no such mode.
     """
     if mode is not None and mode not in PROXY_MODES:
-        raise UsageError(f"kube-proxy has no mode {mode!r}; there are: {', '.join(PROXY_MODES)}")
+        remedy = nearest(str(mode), PROXY_MODES)
+        raise UsageError(f"kube-proxy has no mode {quote(repr(mode))}; {remedy}")
     return mode or scenario.lab.spec.kube_proxy.mode
 
 
@@ -57,10 +59,9 @@ def choose(
         MissingFeature: the program is not there.
         UsageError: it is no kube-proxy, or there is no such mode.
     """
-    arguments.one_of("proxy_mode", mode, PROXY_MODES)
+    wanted = mode_of(scenario, mode)
     if path is not None:
         arguments.path("kube_proxy", path)
     if (dataplane or scenario.lab.spec.dataplane) != NAME:
         return None
-    chosen = mode_of(scenario, mode)
-    return Chosen(program=find(Path(path) if path is not None else None), mode=chosen)
+    return Chosen(program=find(Path(path) if path is not None else None), mode=wanted)

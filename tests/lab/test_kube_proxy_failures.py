@@ -15,6 +15,7 @@ import pytest
 from labkit.dataplane.kube_proxy import plane, program
 from labkit.errors import LabError, MissingFeature, UsageError
 from labkit.lab.lab import Lab
+from labkit.lab.source import service_object
 from labkit.pytest_plugin import LabFactory
 from tests.lab import host
 from tests.lab.test_leaves_nothing import assert_gone, start, until
@@ -212,7 +213,8 @@ def test_one_that_dies_later_is_told_of_and_started_again(tmp_path: Path, lab: L
 def said_of_a_change(running: Lab) -> str:
     """Ask for a change of a lab one of whose kube-proxies dies, and return what is said."""
     try:
-        running.add_service("two", selector={"app": "web"}, ports=[80])
+        # It is there if taking it away is what failed the last time.
+        running.add([service_object("two", selector={"app": "web"}, ports=[80], spec={})])
         running.remove("Service", "two")
     except LabError as error:
         return str(error)

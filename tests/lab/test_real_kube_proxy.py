@@ -10,6 +10,7 @@ import pytest
 
 from labkit.errors import UsageError
 from labkit.lab.lab import Lab
+from labkit.lab.source import service_object
 from labkit.pytest_plugin import LabFactory
 from tests.real_kube_proxy import kube_proxy
 
@@ -29,12 +30,12 @@ def proxy_lab(lab: LabFactory) -> ProxyLab:
 
 
 def serve(running: Lab, *nodes: str, **spec: object) -> None:
-    """Give a lab the NodePort Service web, with a pod on each of these nodes."""
+    """Give a lab the NodePort Service web, or another one, with a pod on each of these nodes."""
     for number, node in enumerate(nodes, 1):
         running.add_pod(f"web-{number}", node=node, labels=WEB, ports=[80])
-    running.add_service(
-        "web", selector=WEB, ports=[{"port": 80, "nodePort": NODE_PORT}], type="NodePort", **spec
-    )
+    ports = [{"port": 80, "nodePort": NODE_PORT}]
+    spec = {"type": "NodePort", **spec}
+    running.add([service_object("web", selector=WEB, ports=ports, spec=spec)])
 
 
 @pytest.mark.parametrize("nodes", [1, 3, 4])
@@ -75,7 +76,7 @@ def test_a_changed_policy_is_followed(proxy_lab: ProxyLab) -> None:
     target = running.node("node1").port(NODE_PORT)
     assert running.probe("client", to=target).client_sources == {"node1"}
 
-    serve(running, "node1", externalTrafficPolicy="Local")
+    serve(running, externalTrafficPolicy="Local")
     assert running.probe("client", to=target).client_sources == {"preserved"}
     elsewhere = running.node("node2").port(NODE_PORT)
     assert running.probe("client", to=elsewhere, attempts=1).outcome == "timeout"

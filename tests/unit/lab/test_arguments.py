@@ -110,7 +110,7 @@ LABS: dict[str, dict[str, Any]] = {
     "dataplane is the text 'ipv'; did you mean ipvs? there are: "
     "iptables, ipvs, nftables, kube-proxy, none": {"dataplane": "ipv"},
     "iptables is the text 'old'; there are: nft, legacy": {"iptables": "old"},
-    "proxy_mode is the text 'ipv'; did you mean ipvs? there are: iptables, ipvs, nftables": {
+    "kube-proxy has no mode 'ipv'; did you mean ipvs? there are: iptables, ipvs, nftables": {
         "proxy_mode": "ipv"
     },
     "kube_proxy is the number 5; give a path": {"kube_proxy": 5},
