@@ -321,6 +321,15 @@ def cannot_leave(source: IPv4Address) -> Because:
     )
 
 
+def comes_home(source: IPv4Address, node: str) -> Because:
+    """A node's own packet without masquerade, sent back to it by another node."""
+    return Because(
+        sentence=f"nothing masquerades it, so it comes back to {node} from {node}'s own address "
+        f"{source}, which a kernel takes from no wire",
+        reference="RFC 1812 section 5.3.7",
+    )
+
+
 def is_answered_by_a_stranger(pod: str, node: str) -> Because:
     """No SNAT, and the answer passes the node by."""
     return Because(

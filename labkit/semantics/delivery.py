@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
+from labkit.cluster.lookup import node_addresses
 from labkit.cluster.model import Cluster, Endpoint, Pod, Protocol
 from labkit.semantics import because
 from labkit.semantics.arrival import Arrival, is_hidden, leaving_address
@@ -70,12 +71,21 @@ def _send(
         return _Sent(seen, why(came.node.name, seen))
     if is_hidden(cluster, source, endpoint.address):
         return _Sent(seen, because.is_hidden(came.node.name, seen))
-    if source.is_loopback or source == endpoint.address:
-        lost = because.cannot_leave if source.is_loopback else because.answers_itself
-        return _Sent(source, lost(source), returns=False)
-    returns = here or _returns(cluster, flow, came, source)
-    stranger = because.is_answered_by_a_stranger(pod.name, came.node.name)
-    return _Sent(source, _kept(came, source) if returns else stranger, returns)
+    itself = source.is_loopback or source == endpoint.address
+    if not itself and (here or _returns(cluster, flow, came, source)):
+        return _Sent(source, _kept(came, source))
+    return _Sent(source, _why_no_answer(cluster, came, source, pod), returns=False)
+
+
+def _why_no_answer(cluster: Cluster, came: Arrival, source: IPv4Address, pod: Pod) -> Because:
+    """Why nothing comes back to ``source``, which nobody has masqueraded."""
+    if source.is_loopback:
+        return because.cannot_leave(source)
+    if source == pod.address:
+        return because.answers_itself(source)
+    if source in node_addresses(cluster, cluster.node_by_name[pod.node]):
+        return because.comes_home(source, pod.node)
+    return because.is_answered_by_a_stranger(pod.name, came.node.name)
 
 
 def _kept(came: Arrival, source: IPv4Address) -> Because:

@@ -89,6 +89,19 @@ def test_every_expectation_has_a_reason(dataplane: str, path: Path) -> None:
             id="a stranger answers",
         ),
         pytest.param(
+            "nodeport-without-snat",
+            "node1",
+            "node2:30080",
+            [
+                "externalTrafficPolicy: Cluster, so node2 sends to any ready endpoint",
+                (
+                    "nothing masquerades it, so it comes back to node1 from node1's own address "
+                    "192.168.0.1, which a kernel takes from no wire"
+                ),
+            ],
+            id="a node's own packet comes home",
+        ),
+        pytest.param(
             "nodeport-local-elsewhere",
             "client",
             "node2:30081",
