@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from labkit.trace.datagrams import without_others
 from labkit.trace.ending import end_of
 from labkit.trace.packet import Direction, Packet
 from labkit.trace.path import Address, Change, Fate, Hop, Leg
@@ -18,7 +19,7 @@ def legs(recording: Recording, ask: Ask) -> tuple[Leg, ...]:
 
     Empty if nothing was sent at all.
     """
-    trail = Trail(recording)
+    trail = Trail(without_others(recording, ask))
     first = trail.first(ask)
     if first is None:
         return ()

@@ -76,6 +76,8 @@ class Packet:
     ttl: int = 0
     length: int = 0
     """Bytes of the whole packet, by its header."""
+    identification: int = 0
+    """The IPv4 header's; a connected socket counts it up from a number drawn by lot."""
     icmp: tuple[int, int] | None = None
     """Type and code of an ICMP message."""
     quoted: Packet | None = field(default=None, repr=False)
@@ -102,7 +104,7 @@ def read_packet(
     """
     if len(data) < _IPV4.size or data[0] >> 4 != 4:  # noqa: PLR2004 - the version of IPv4
         return None
-    first, _tos, length, _id, fragment, ttl, protocol, _sum, source, destination = (
+    first, _tos, length, number, fragment, ttl, protocol, _sum, source, destination = (
         _IPV4.unpack_from(data)
     )
     header = (first & 0x0F) * 4
@@ -129,6 +131,7 @@ def read_packet(
         flags=_flags(protocol, body),
         ttl=ttl,
         length=length,
+        identification=number,
         icmp=icmp,
         quoted=quoted,
         identity=bytes([protocol])

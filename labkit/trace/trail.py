@@ -99,7 +99,7 @@ class Trail:
         ]
         # Both are in order, and rules come before interfaces.
         for packet in (*met, *crossed):
-            if _is_asked(packet, ask):
+            if is_asked(packet, ask):
                 return packet.identity
         for packet in crossed:
             if ask.source_port and (packet.protocol, packet.sport) == (
@@ -176,7 +176,8 @@ class Trail:
         return captured[0].packet.time_ns if captured else 0
 
 
-def _is_asked(packet: Packet, ask: Ask) -> bool:
+def is_asked(packet: Packet, ask: Ask) -> bool:
+    """Whether a packet goes to where the source asked, from the port that it asked from."""
     return (
         packet.protocol == ask.protocol
         and destination(packet) == ask.destination

@@ -53,6 +53,7 @@ def test_a_syn_is_read_from_its_headers() -> None:
         flags=TcpFlags.SYN,
         ttl=63,
         length=40,
+        identification=1,
     )
 
 
