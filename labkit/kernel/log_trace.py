@@ -66,7 +66,7 @@ class LogTracer:
     def events(self) -> list[RuleEvent]:
         """What was told since it was asked last, in order."""
         events: list[RuleEvent] = []
-        for found in self._listener.messages(SUBSYSTEM_LOG << 8 | PACKET):
+        for _family, found in self._listener.messages(SUBSYSTEM_LOG << 8 | PACKET):
             said = SAID.match(found.get(PREFIX, b"").decode(errors="replace"))
             if said is not None and said[1] != "raw":
                 events.append(self._event(said, found))

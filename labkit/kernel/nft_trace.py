@@ -43,6 +43,8 @@ BEFORE_ALL: Final = -450
 META_NFTRACE: Final = 12
 TYPE_MASK: Final = 0x3FFF
 """Without the bits that say nested, and in network byte order."""
+FAMILIES: Final = {1: "inet ", 3: "arp ", 5: "netdev ", 7: "bridge "}
+"""What stands before the name of a table of another family than ip: NFPROTO_INET and so on."""
 RULE_EVENT, RETURN_EVENT, POLICY_EVENT = 3, 2, 1
 (
     TABLE,
@@ -83,8 +85,9 @@ class NftTracer:
 
     def events(self) -> list[RuleEvent]:
         """What was told since it was asked last, in order."""
-        told = map(_event, self._listener.messages(SUBSYSTEM_NFTABLES << 8 | TRACE))
-        return [event for event in told if event.table != OWN_TABLE]
+        told = self._listener.messages(SUBSYSTEM_NFTABLES << 8 | TRACE)
+        events = [_event(family, attributes) for family, attributes in told]
+        return [event for event in events if event.table != OWN_TABLE]
 
     def close(self) -> None:
         """Take the table away and stop; safe to call again."""
@@ -176,12 +179,12 @@ def _be32(kind: int, value: int) -> bytes:
     return netlink.attribute(kind, struct.pack("!i", value))
 
 
-def _event(attributes: dict[int, bytes]) -> RuleEvent:
+def _event(family: int, attributes: dict[int, bytes]) -> RuleEvent:
     found = {kind & TYPE_MASK: value for kind, value in attributes.items()}
     kind = _number(found, KIND)
     return RuleEvent(
         packet=_number(found, PACKET),
-        table=_text(found, TABLE),
+        table=FAMILIES.get(family, "") + _text(found, TABLE),
         chain=_text(found, CHAIN),
         # A rule that matched and said no more has a handle of 0 in old kernels' last event.
         rule=_number(found, HANDLE) if kind == RULE_EVENT else 0,

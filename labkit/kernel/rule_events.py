@@ -27,6 +27,7 @@ class RuleEvent(NamedTuple):
     packet: int
     """The same for all events of a packet in a hook and table; used again, then with a header."""
     table: str
+    """Its name; its family stands before it if that is another than ip: ``inet filter``."""
     chain: str
     rule: int
     """nf_tables: the rule's handle. Legacy: its number in the chain. 0 for the end of a chain."""
@@ -65,15 +66,16 @@ class Listener:
         with suppress(PermissionError):  # in a user namespace the usual buffer must do
             self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER_BYTES)
 
-    def messages(self, kind: int) -> Iterator[dict[int, bytes]]:
-        """Yield the attributes of every message of a kind that has come, without waiting."""
+    def messages(self, kind: int) -> Iterator[tuple[int, dict[int, bytes]]]:
+        """Yield family and attributes of each message of a kind that has come, without waiting."""
         for data in self._received():
             offset = 0
             while offset + netlink.HEADER.size <= len(data):
                 length, found, *_ = netlink.HEADER.unpack_from(data, offset)
                 if found == kind:
-                    start = offset + netlink.HEADER.size + NFGENMSG
-                    yield netlink.attributes(data[start : offset + length])
+                    start = offset + netlink.HEADER.size
+                    found_attributes = netlink.attributes(data[start + NFGENMSG : offset + length])
+                    yield data[start], found_attributes
                 offset += length + (-length % 4)
 
     def _received(self) -> Iterator[bytes]:

@@ -93,6 +93,7 @@ class Capture:
         """Return what was captured up to now, from the IPv4 header on, and forget it."""
         while self._read():
             pass
+        self._count_losses()
         taken = list(self._kept)
         self._seen -= len(taken)
         self._kept.clear()
@@ -121,6 +122,10 @@ class Capture:
         # Whoever had an answer finds its packets here: the kernel queues a copy before it delivers.
         while self._read():
             pass
+        self._count_losses()
+
+    def _count_losses(self) -> None:
+        """Ask the kernel what it could not queue since it was asked last: asking sets it to 0."""
         with suppress(OSError):
             data = self._sock.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, _STATISTICS.size)
             self._lost += _STATISTICS.unpack(data)[1]

@@ -25,12 +25,16 @@ def end_of(trail: Trail, identity: bytes, hops: Sequence[Hop]) -> End:
     if _is_martian(crossed, host) and not _answered(trail, last):
         return End(fate=Fate.LOST, host=last.host, reason=martian(crossed))
     ip = last.destination.ip
-    if last.direction is Direction.IN and (ip in host.addresses or ip.is_loopback):
-        return End(fate=Fate.DELIVERED, host=last.host)
-    if last.host in trail.recording.ipvs and last.destination.ip in host.addresses:
-        return End(fate=Fate.LOST, host=last.host, reason=nowhere(last))
     grown = trail.recording.losses.get(last.host, {})
-    return End(fate=Fate.LOST, host=last.host, reason=loss_reason(last, grown))
+    reason = loss_reason(last, grown, times=_arrivals(trail, identity, crossed))
+    if last.direction is Direction.IN and (ip in host.addresses or ip.is_loopback):
+        rewriter = _rewritten_last_by(trail, identity, last.host)
+        if not rewriter or _answered(trail, last):
+            return End(fate=Fate.DELIVERED, host=last.host)
+        reason = f"after {rewriter} had rewritten it, {reason}"
+    elif last.host in trail.recording.ipvs and ip in host.addresses:
+        reason = nowhere(last)
+    return End(fate=Fate.LOST, host=last.host, reason=reason)
 
 
 def _dropped(trail: Trail, identity: bytes, host: str) -> End | None:
@@ -51,6 +55,24 @@ def _drop(host: str, traversal: Traversal, index: int, step: Step) -> End:
         chains=traversal.chains_to(index),
         rule=step.text,
     )
+
+
+def _rewritten_last_by(trail: Trail, identity: bytes, host: str) -> str:
+    """The chain whose rule gave a packet another destination, if no rule of the host met it later.
+
+    Routing has thrown it away in between: a packet for the host meets the input hook, and one to be
+    forwarded the forward hook.
+    """
+    met = [traversal for where, traversal in trail.met.get(identity, ()) if where == host]
+    steps = met[-1].steps if met else ()
+    return next((each.place.chain for each in steps if each.translates == "destination"), "")
+
+
+def _arrivals(trail: Trail, identity: bytes, crossed: Hop) -> int:
+    """How many times a packet came to its last interface: its sender may have repeated it."""
+    place = (crossed.host, crossed.interface, crossed.direction, crossed.ttl)
+    copies = [(c.host, c.packet) for c in trail.every.get(identity, ())]
+    return max(1, sum((h, p.interface, p.direction, p.ttl) == place for h, p in copies))
 
 
 def _is_martian(hop: Hop, host: Host) -> bool:

@@ -47,7 +47,8 @@ def nft_texts(namespace: Namespace, events: Iterable[RuleEvent]) -> RuleTexts:
                         for handle, text in zip(handles, texts, strict=True)
                     }
         else:
-            found |= _listed(table, _output(namespace, "nft", "-a", "list", "table", "ip", table))
+            words = table.split() if " " in table else ["ip", table]
+            found |= _listed(table, _output(namespace, "nft", "-a", "list", "table", *words))
     return found
 
 

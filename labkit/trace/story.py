@@ -36,7 +36,10 @@ def _why(
     flow: Flow, legs: tuple[Leg, ...], answer: Answer, owners: Mapping[IPv4Address, str]
 ) -> str:
     if not legs:
-        return f"{flow.source} sent nothing; it has no way to {flow.address}"
+        return (
+            f"{flow.source} sent nothing: it has no route to {flow.address}, or nobody there has"
+            " the address of the next hop"
+        )
     if answer.outcome is Outcome.CONNECTED:
         return _connected(flow, legs[0], answer, owners)
     stranger = next((leg for leg in legs if leg.is_stranger), None)
@@ -44,7 +47,7 @@ def _why(
         return _stranger(flow, legs, stranger, owners)
     request, *_ = legs
     if request.end.fate is Fate.DELIVERED:
-        return _answered(legs)
+        return _answered(legs, answer.outcome)
     return _ended(request)
 
 
@@ -78,7 +81,7 @@ def _refuses(leg: Leg) -> bool:
     return leg.packet.startswith(("RST", "ICMP"))
 
 
-def _answered(legs: tuple[Leg, ...]) -> str:
+def _answered(legs: tuple[Leg, ...], outcome: Outcome) -> str:
     request = legs[0]
     to = request.hops[-1].destination
     replies = [leg for leg in legs if leg.is_reply]
@@ -90,7 +93,8 @@ def _answered(legs: tuple[Leg, ...]) -> str:
     if _refuses(reply):
         nobody = f"nothing listens on {to}" if reply.hops[0].host == request.end.host else "no way"
         return f"{reply.hops[0].host} answered {reply.packet}: {nobody}"
-    return f"{reply.hops[0].host} answered {reply.packet}, and then the connection broke off"
+    then = "nothing more was heard" if outcome is Outcome.TIMED_OUT else "the connection broke off"
+    return f"{reply.hops[0].host} answered {reply.packet}, and then {then}"
 
 
 def _ended(leg: Leg) -> str:

@@ -80,6 +80,9 @@ class Watch:
             for name, capture in self._captures.items()
             for packet, data in capture.take()
         ]
+        for name, capture in self._captures.items():
+            if capture.dropped:
+                self._note(f"more packets crossed {name} than could be kept; some are missing")
         counters = self._count()
         before, self._counters = self._counters, counters
         return Recording(
@@ -90,14 +93,16 @@ class Watch:
             losses={name: _grown(before[name], counters[name]) for name in counters},
         )
 
+    def _note(self, note: str) -> None:
+        if note not in self.notes:
+            self.notes.append(note)
+
     def _traversals(self, host: str) -> tuple[Traversal, ...]:
         found: list[Traversal] = []
         for tracer in self._tracers[host]:
             events = tracer.events()
             if tracer.lost:
-                note = f"{host} told more of its rules than could be taken; some are missing"
-                if note not in self.notes:
-                    self.notes.append(note)
+                self._note(f"{host} told more of its rules than could be taken; some are missing")
             found += traversals(events, self._texts(host, tracer, events))
         return tuple(found)
 

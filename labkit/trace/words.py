@@ -54,16 +54,25 @@ def packet_words(packet: Packet) -> str:
     return f"{flags}, {_bytes(packet.payload_bytes)}" if packet.payload_bytes else flags
 
 
-def loss_reason(last: Hop, grown: Mapping[str, int]) -> str:
-    """Return why a packet went no further than a hop, as far as the host's counters tell."""
+def loss_reason(last: Hop, grown: Mapping[str, int], *, times: int = 1) -> str:
+    """Return why a packet went no further than a hop, as far as the host's counters tell.
+
+    Args:
+        last: the hop.
+        grown: how much each counter of its host has grown meanwhile, by other packets, too.
+        times: how often the packet came there; a counter that grew less did not count it.
+    """
     if last.direction is Direction.OUT and last.interface:
         return (
             f"it left {last.host} by {last.interface}, and no host of the lab received it: nobody"
             f" on that network leads to {last.destination.ip}"
         )
     for counter, why in LOSSES.items():
-        if grown.get(counter):
+        count = grown.get(counter, 0)
+        if count and count == times:
             return f"{why} ({counter} of {last.host} has grown)"
+        if count > times:
+            return f"perhaps {why} ({counter} of {last.host} has grown by other packets, too)"
     return f"no rule of {last.host} was seen to drop it"
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from labkit.probe.flow import Flow
+from labkit.trace.packet import Direction
 from labkit.trace.path import Address, Change, End, Fate, Hop, Leg, Path
 
 MANY_PLACES: Final = 24
@@ -13,6 +14,8 @@ MANY_PLACES: Final = 24
 SHOWN_OF_MANY: Final = 12
 PROGRAM: Final = "program"
 """Stands for the interface where a packet is in no interface yet, or no more."""
+RULES: Final = "rules"
+"""The same for one that no program received: rules rewrote it and then it ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +25,7 @@ class Row:
     number: int
     host: str
     where: str
-    """``eth0 in``, ``cni0, veth-web-1 out``, ``program``."""
+    """``eth0 in``, ``cni0, veth-web-1 out``, ``program``, ``rules``."""
     source: Address
     destination: Address
     changes: tuple[Change, ...]
@@ -42,7 +45,7 @@ def rows(leg: Leg) -> tuple[Row, ...]:
             groups[-1].append(hop)
         else:
             groups.append([hop])
-    every = tuple(_row(number, group) for number, group in enumerate(groups, start=1))
+    every = tuple(_row(number, group, leg.end) for number, group in enumerate(groups, start=1))
     return every if len(every) <= MANY_PLACES else every[:SHOWN_OF_MANY] + every[-1:]
 
 
@@ -56,14 +59,15 @@ def _goes_on(before: Hop, after: Hop) -> bool:
     )
 
 
-def _row(number: int, group: list[Hop]) -> Row:
+def _row(number: int, group: list[Hop], end: End) -> Row:
     first = group[0]
+    arrived = first.direction is Direction.OUT or end.fate is Fate.DELIVERED
     names = ", ".join(dict.fromkeys(hop.interface for hop in group))
     tunnel = next((hop.tunnel for hop in group if hop.tunnel), None)
     return Row(
         number=number,
         host=first.host,
-        where=f"{names} {first.direction}" if first.interface else PROGRAM,
+        where=f"{names} {first.direction}" if first.interface else PROGRAM if arrived else RULES,
         source=first.source,
         destination=first.destination,
         changes=first.changes,

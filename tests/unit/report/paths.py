@@ -110,6 +110,7 @@ NOT_SENT = Path(
     dataplane="iptables",
     legs=(),
     outcome=Outcome.UNREACHABLE,
-    verdict="unreachable: client sent nothing; it has no way to 192.168.0.2",
+    verdict="unreachable: client sent nothing: it has no route to 192.168.0.2, or nobody there has"
+    " the address of the next hop",
     notes=("this kernel does not trace rules on node2: who rewrote a packet is not told",),
 )

@@ -6,7 +6,7 @@ from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labkit.errors import UsageError
@@ -19,7 +19,10 @@ from tests.unit.report.paths import (
     ASKED,
     CLIENT,
     CONNECTED,
+    DNAT,
+    DROPPED,
     NOT_SENT,
+    POD,
     REPLY,
     REQUEST,
     SILENT,
@@ -61,6 +64,15 @@ def test_a_drop_tells_chain_way_and_rule() -> None:
     assert "dropped on node2 by KUBE-EXTERNAL-SERVICES" in told
     assert "INPUT > KUBE-EXTERNAL-SERVICES" in told
     assert '--comment "no local endpoints" -j DROP' in told
+
+
+def test_what_rules_rewrote_and_then_dropped_reached_no_program() -> None:
+    rewritten = replace(hop("node2", "", Direction.IN, CLIENT, POD), changes=(DNAT,))
+    dropped = replace(DROPPED, hops=(*DROPPED.hops, rewritten))
+    told = render_paths([replace(SILENT, legs=(dropped,))], "table", unicode=False)
+
+    assert "node2   rules     192.168.0.100:40000 -> 10.244.1.2:80" in told
+    assert "program" not in told
 
 
 def test_what_was_never_sent_and_what_was_not_watched_are_told() -> None:
@@ -126,6 +138,7 @@ def test_markdown_holds_the_diagram_and_a_table_of_each_packet() -> None:
     assert "| 3 | node2 | cni0, veth-web-1 out |" in told
 
 
+@settings(deadline=None)
 @given(st.text())
 @pytest.mark.parametrize("fmt", PATH_FORMATS)
 def test_any_name_leaves_every_format_whole(fmt: str, name: str) -> None:

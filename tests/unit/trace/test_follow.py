@@ -17,6 +17,7 @@ from tests.unit.trace.recordings import (
     HOSTS,
     IN,
     MASQUERADED,
+    NAT,
     NODE2,
     OUT,
     POD,
@@ -233,3 +234,40 @@ def test_hosts_whose_clocks_are_apart_do_not_change_the_story() -> None:
     assert [hop.host for hop in request.hops] == [hop.host for hop in want[0].hops]
     assert [hop.host for hop in reply.hops] == [hop.host for hop in want[1].hops]
     assert reply.is_reply
+
+
+@pytest.mark.parametrize(
+    ("arrivals", "grown", "begins"),
+    [(2, 2, "there is no route"), (2, 1, "no rule of node2"), (1, 5, "perhaps there is no route")],
+    ids=["as often as it came", "less often", "by other packets too"],
+)
+def test_a_counter_that_other_packets_moved_is_no_certain_reason(
+    arrivals: int, grown: int, begins: str
+) -> None:
+    came = [
+        each
+        for number in range(arrivals)
+        for each in (
+            seen("client", OUT, TO_POD, 1000.0 * number),
+            seen("node2", IN, TO_POD, 1000.0 * number + 0.1),
+        )
+    ]
+    made = recording(*came, losses={"node2": {"InNoRoutes": grown}})
+
+    (request,) = legs(made, Ask("client", ASK.protocol, Address(POD, 80), 40000))
+
+    assert request.end.reason.startswith(begins)
+
+
+def test_a_packet_that_routing_discards_after_a_rule_rewrote_it_is_not_delivered() -> None:
+    made = recording(
+        seen("client", OUT, ASKED, 0.0),
+        seen("node2", IN, ASKED, 0.1),
+        rules={"node2": (NAT,)},
+        losses={"node2": {"InAddrErrors": 1}},
+    )
+
+    (request,) = legs(made, ASK)
+
+    assert request.end.fate is Fate.LOST
+    assert request.end.reason.startswith("after KUBE-SEP-A had rewritten it, the destination is")
