@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -30,6 +31,8 @@ from labkit.probe.flow import Flow
 NOWHERE: Final = "none"
 LONGEST: Final = 100
 """Characters of a folder's name."""
+CHECKSUM: Final = 8
+"""Characters of it."""
 LONGEST_NAME: Final = 50
 KEEPING_S: Final = 60.0
 """How long a lab may take to be built again."""
@@ -53,14 +56,19 @@ def look_into(failure: Failure) -> str:
     """Leave a bundle of each lab, keep it or open its prompt as asked; say what was done."""
     config = failure.item.config
     said: list[str] = []
-    for number, lab in enumerate(failure.labs, start=1):
-        name = slug(failure.item.nodeid) + (f"-{number}" if number > 1 else "")
+    items = failure.item.session.items
+    own = folder_name(failure.item.nodeid, (each.nodeid for each in items))
+    open_labs = [lab for lab in failure.labs if lab.is_running]
+    if len(open_labs) < len(failure.labs):
+        said.append("a lab that the test has closed itself tells nothing more; leave it open")
+    for number, lab in enumerate(open_labs, start=1):
+        name = own + (f"-{number}" if number > 1 else "")
         try:
             said += _one(failure, lab, name)
         except LabkitError as error:  # a failure to look into a failure must not hide it
             said.append(f"what happened cannot be told: {error}")
     if config.getoption("--labkit-shell-on-failure"):
-        for lab in failure.labs:
+        for lab in open_labs:
             _open_prompt(config, lab)
     return "\n".join(said)
 
@@ -80,6 +88,17 @@ def _one(failure: Failure, lab: Lab, name: str) -> Iterator[str]:
         file = folder / WHOLE
     if config.getoption("--labkit-keep"):
         yield _kept(lab, name, file)
+
+
+def folder_name(nodeid: str, every: Iterable[str]) -> str:
+    """Return the name of a test's folder, other than that of any other test of the session.
+
+    Tests whose ids differ in signs alone, as ``[1]`` and ``[-1]`` do, are told apart by a checksum.
+    """
+    name = slug(nodeid)
+    if any(slug(each) == name for each in every if each != nodeid):
+        return f"{name}-{sha256(nodeid.encode()).hexdigest()[:CHECKSUM]}"
+    return name
 
 
 def slug(nodeid: str) -> str:

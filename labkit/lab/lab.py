@@ -124,6 +124,11 @@ class Lab(Changes):
     # --- what there is ---
 
     @property
+    def is_running(self) -> bool:
+        """Whether the lab is up: inside its ``with`` block."""
+        return self._running is not None
+
+    @property
     def cluster(self) -> Cluster:
         """The desired state, with every address and port."""
         return self._cluster

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine
+from concurrent.futures import CancelledError
 from types import TracebackType
 from typing import Self, TypeVar
+
+from labkit.errors import LabError
 
 T = TypeVar("T")
 
@@ -34,10 +37,15 @@ class LoopThread:
         """Run ``work`` on the loop and return what it returns, or raise what it raises.
 
         An interrupt of the waiting thread (Ctrl-C) cancels the work before it is passed on.
+
+        Raises:
+            LabError: the loop was closed meanwhile.
         """
         future = asyncio.run_coroutine_threadsafe(work, self.loop)
         try:
             return future.result()
+        except CancelledError as error:
+            raise LabError("the lab was taken down meanwhile") from error
         except BaseException:
             future.cancel()
             raise

@@ -66,6 +66,19 @@ def test_that_asks_nothing(lab):
     lab(nodes=1)
     assert False
 """
+SIGNS = """
+import pytest
+
+@pytest.mark.parametrize("number", [1, -1])
+def test_of(lab, number):
+    lab("wrong.yaml").probe("client", "node3:30080")
+    assert not number
+
+def test_that_closes_its_lab(lab):
+    with lab("wrong.yaml") as cluster:
+        cluster.probe("client", "node3:30080")
+        assert False
+"""
 
 
 @pytest.fixture
@@ -178,6 +191,25 @@ def test_a_second_run_replaces_its_own_bundle_and_nothing_else(folder: Path) -> 
 
     assert "is there and is no bundle of labkit's" in done.stdout
     assert (bundle / "README.md").read_text() == "mine"
+
+
+def test_tests_whose_ids_differ_in_signs_have_a_bundle_each(folder: Path) -> None:
+    (folder / "test_signs.py").write_text(SIGNS)
+
+    done = run(folder, "test_signs.py", "-k", "test_of")
+
+    bundles = {line.split()[1] for line in done.stdout.splitlines() if line.startswith("bundle: ")}
+    assert len(bundles) == 2, done.stdout
+    assert all((folder / each).is_file() for each in bundles)
+
+
+def test_a_test_that_closes_its_lab_itself_is_told_why_there_is_nothing(folder: Path) -> None:
+    (folder / "test_signs.py").write_text(SIGNS)
+
+    done = run(folder, "test_signs.py", "-k", "closes")
+
+    assert "a lab that the test has closed itself tells nothing more" in done.stdout
+    assert "bundle:" not in done.stdout
 
 
 def test_bundles_go_where_they_are_told_to_and_nowhere_if_none(folder: Path) -> None:

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from labkit.errors import LabError
+from labkit.lab.loop import LoopThread
+
+
+def test_whoever_waits_for_a_loop_that_is_closed_hears_why() -> None:
+    began = threading.Event()
+
+    async def wait_for_ever() -> None:
+        began.set()
+        await asyncio.Event().wait()
+
+    with ThreadPoolExecutor(max_workers=1) as pool, LoopThread("labkit test") as loop:
+        waiting = pool.submit(loop.run, wait_for_ever())
+        began.wait()
+        loop.close()
+        with pytest.raises(LabError, match="taken down meanwhile"):
+            waiting.result()
