@@ -102,6 +102,8 @@ class Lab(Changes):
         """The flows that were asked for last, for those who look into a failure."""
 
     def __enter__(self) -> Self:
+        if self._running is not None:  # of the fixture, say: one exit will do
+            return self
         self._running = Running(
             self._cluster,
             seed=self._seed,

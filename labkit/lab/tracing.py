@@ -71,7 +71,7 @@ async def _one(
     paths: list[Path] = []
     captured: list[Captured] = []
     for _ in range(attempts):
-        watch.taken()
+        watch.forget()
         answer = await running.attempting(flow)
         recording = watch.taken()
         captured += recording.captured

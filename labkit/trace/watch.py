@@ -73,8 +73,17 @@ class Watch:
     ) -> None:
         self._stack.close()
 
+    def forget(self) -> None:
+        """Leave out what was seen up to now, without reading the rules that it met."""
+        for capture in self._captures.values():
+            capture.take()
+        for tracers in self._tracers.values():
+            for tracer in tracers:
+                tracer.events()
+        self._counters = self._count()
+
     def taken(self) -> Recording:
-        """Return what was seen since this was asked last."""
+        """Return what was seen since this or `forget` was asked last."""
         captured = [
             Captured(name, packet, data)
             for name, capture in self._captures.items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 from pathlib import Path
 
 import pytest
@@ -257,3 +258,12 @@ def test_the_machines_own_file_of_names_is_not_written(lab: LabFactory) -> None:
 
     assert Path("/etc/hosts").read_bytes() == before
     assert "/etc/hosts" not in Path("/proc/self/mountinfo").read_text()
+
+
+def test_a_lab_that_is_entered_twice_is_one_lab_and_leaves_no_thread(lab: LabFactory) -> None:
+    before = set(threading.enumerate())
+
+    with lab("scenarios/nodeport-cluster.yaml") as cluster:
+        assert cluster.probe("client", "node2:30080").outcome == "connected"
+
+    assert set(threading.enumerate()) <= before
