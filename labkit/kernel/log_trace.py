@@ -12,8 +12,9 @@ from __future__ import annotations
 import re
 import socket
 import struct
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import Final
+from typing import Final, NamedTuple
 
 from labkit.errors import CommandError
 from labkit.kernel import netlink
@@ -29,6 +30,7 @@ COPIED_BYTES: Final = 128
 """Of each packet: its headers."""
 COMMAND, MODE, THRESHOLD = 1, 2, 5
 MARK, PAYLOAD, PREFIX = 2, 9, 10
+MESSAGE: Final = SUBSYSTEM_LOG << 8 | PACKET
 GROUP: Final = 0
 """What TRACE logs to."""
 SAID: Final = re.compile(r"TRACE: ([^:]+):([^:]+):(rule|return|policy):(\d+)")
@@ -48,9 +50,6 @@ class LogTracer:
             CommandError: there is no iptables-legacy, or the kernel has no TRACE.
         """
         self._namespace = namespace
-        self._packet = 0
-        self._place = ("", "")
-        self._seen = b""
         self._listener = namespace.run(lambda: _listen(namespace.name))
         try:
             self._change("-I")
@@ -65,12 +64,7 @@ class LogTracer:
 
     def events(self) -> list[RuleEvent]:
         """What was told since it was asked last, in order."""
-        events: list[RuleEvent] = []
-        for _family, found in self._listener.messages(SUBSYSTEM_LOG << 8 | PACKET):
-            said = SAID.match(found.get(PREFIX, b"").decode(errors="replace"))
-            if said is not None and said[1] != "raw":
-                events.append(self._event(said, found))
-        return events
+        return rule_events(found for _family, found in self._listener.messages(MESSAGE))
 
     def close(self) -> None:
         """Take the rules away and stop; safe to call again."""
@@ -84,23 +78,42 @@ class LogTracer:
         rules = "".join(f"{option} {chain} -j TRACE\n" for chain in RULES)
         self._namespace.execute(list(RESTORE), stdin=f"*raw\n{rules}COMMIT\n")
 
-    def _event(self, said: re.Match[str], found: dict[int, bytes]) -> RuleEvent:
+
+class Entered(NamedTuple):
+    """Where a packet is just now."""
+
+    number: int
+    table: str
+    hook: str
+
+
+def rule_events(messages: Iterable[Mapping[int, bytes]]) -> list[RuleEvent]:
+    """Return what messages tell, in order; processors may tell of their packets by turns."""
+    events: list[RuleEvent] = []
+    packets: dict[bytes, Entered] = {}
+    for found in messages:
+        said = SAID.match(found.get(PREFIX, b"").decode(errors="replace"))
+        if said is None or said[1] == "raw":
+            continue
         table, chain, kind, number = said.groups()
         packet = found.get(PAYLOAD, b"")
-        hook = chain if chain in HOOKS else self._place[1]
-        entered = (table, hook) != self._place or packet != self._seen
-        if entered:
-            self._packet += 1
-            self._place, self._seen = (table, hook), packet
-        return RuleEvent(
-            packet=self._packet,
-            table=table,
-            chain=chain,
-            rule=int(number) if kind == "rule" else 0,
-            drops=None,
-            mark=int.from_bytes(found.get(MARK, b""), "big"),
-            header=packet if entered else b"",
+        known = packets.get(packet)
+        hook = chain if chain in HOOKS or known is None else known.hook
+        entered = known is None or (table, hook) != (known.table, known.hook)
+        now = Entered(len(events), table, hook) if known is None or entered else known
+        packets[packet] = now
+        events.append(
+            RuleEvent(
+                packet=now.number,
+                table=table,
+                chain=chain,
+                rule=int(number) if kind == "rule" else 0,
+                drops=None,
+                mark=int.from_bytes(found.get(MARK, b""), "big"),
+                header=packet if entered else b"",
+            )
         )
+    return events
 
 
 def _listen(where: str) -> Listener:
