@@ -15,6 +15,7 @@ from labkit.report.paths.words import change_words, end_words, leg_words, title
 from labkit.trace.packet import Direction
 from labkit.trace.path import Hop, Leg, Path
 from labkit.trace.recording import Captured
+from labkit.trace.words import packet_words
 
 SECTION, INTERFACE, PACKET = 0x0A0D0D0A, 1, 6
 BYTE_ORDER: Final = 0x1A2B3C4D
@@ -25,7 +26,8 @@ SECTION_APPLICATION, INTERFACE_NAME, INTERFACE_RESOLUTION, PACKET_FLAGS = 4, 2, 
 NANOSECONDS: Final = 9
 INBOUND, OUTBOUND = 1, 2
 
-Place = tuple[str, str, Direction, str, str]
+Place = tuple[str, str, str, Direction, str, str]
+"""What a packet is, and where: later ones of a connection have other words."""
 
 
 def pcapng(captured: Sequence[Captured], paths: Iterable[Path]) -> bytes:
@@ -50,7 +52,7 @@ def _comments(paths: Iterable[Path]) -> Iterator[tuple[Place, str]]:
     for path in paths:
         for leg in path.legs:
             for hop in leg.hops:
-                yield _place_of(hop), _comment(leg, hop)
+                yield _place_of(leg, hop), _comment(leg, hop)
 
 
 def _comment(leg: Leg, hop: Hop) -> str:
@@ -60,8 +62,9 @@ def _comment(leg: Leg, hop: Hop) -> str:
     return "; ".join(words)
 
 
-def _place_of(hop: Hop) -> Place:
-    return hop.host, hop.interface, hop.direction, str(hop.source), str(hop.destination)
+def _place_of(leg: Leg, hop: Hop) -> Place:
+    ends = str(hop.source), str(hop.destination)
+    return leg.packet, hop.host, hop.interface, hop.direction, *ends
 
 
 def _section(comments: Iterable[str]) -> bytes:
@@ -99,7 +102,8 @@ def _packet(
         f"{ip}:{port}" if port else str(ip)
         for ip, port in ((packet.source, packet.sport), (packet.destination, packet.dport))
     )
-    place = (each.host, packet.interface, packet.direction, source, destination)
+    what = packet_words(packet)
+    place = (what, each.host, packet.interface, packet.direction, source, destination)
     if place in comments:
         options.append((COMMENT, comments[place].encode()))
     return _block(PACKET, head + _padded(each.data) + _options(options))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from labkit.errors import UsageError
 from labkit.report.paths import PATH_FORMATS, render_paths
 from labkit.report.pcapng import pcapng
-from labkit.trace.packet import Direction, Packet
+from labkit.trace.packet import Direction, Packet, TcpFlags
 from labkit.trace.path import Path
 from labkit.trace.recording import Captured
 from tests.unit.report.paths import (
@@ -161,7 +161,7 @@ def test_an_unknown_format_is_refused_with_those_that_there_are() -> None:
         render_paths([CONNECTED], "junit")
 
 
-def captured(path: Path) -> list[Captured]:
+def captured(path: Path, *, flags: TcpFlags = TcpFlags.SYN) -> list[Captured]:
     return [
         Captured(
             each.host,
@@ -174,6 +174,7 @@ def captured(path: Path) -> list[Captured]:
                 destination=each.destination.ip,
                 dport=each.destination.port,
                 protocol=6,
+                flags=flags,
             ),
             b"E" * (41 + place),
         )
@@ -201,6 +202,15 @@ def test_a_capture_has_an_interface_for_each_place_and_comments_on_its_packets()
     told = options(packets[2][20 + length + -length % 4 :])
     assert b"destination becomes 10.244.1.2:80 by KUBE-SEP-A" in told[1]
     assert struct.unpack("=I", told[2]) == (2,)
+
+
+def test_later_packets_of_the_connection_have_no_comment_of_the_first() -> None:
+    later = captured(CONNECTED, flags=TcpFlags.ACK)
+
+    told = pcapng([*captured(CONNECTED), *later], [CONNECTED])
+
+    assert told.count(b"delivered to web-1") == 1
+    assert told.count(b"by KUBE-SEP-A") == 1
 
 
 def read_blocks(data: bytes) -> list[tuple[int, bytes]]:
