@@ -40,6 +40,14 @@ class Terminal:
         """What has been shown, as text, with what has scrolled away."""
         return self._tmux("capture-pane", "-t", "it", "-p", "-J", "-S", "-")
 
+    def rows(self) -> list[str]:
+        """The rows of the screen down to the last that has text, with what has scrolled away.
+
+        A line that is longer than a row is several.
+        """
+        shown = self._tmux("capture-pane", "-t", "it", "-p", "-S", "-").rstrip()
+        return [row.rstrip() for row in shown.splitlines()]
+
     def wait_for(self, text: str, *, after: int = 0) -> str:
         """Wait until the screen shows ``text`` more than ``after`` times."""
         deadline = time.monotonic() + DEADLINE_S
