@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.held import CLUSTER, LABKIT, ROOT, Labs, labs_in
-from tests.lab.terminal import Terminal, terminal
+from tests.lab.terminal import WIDTH, Terminal, terminal
 
 NAME = "nodeport-cluster"
 PROMPT = f"{NAME}>"
@@ -76,6 +76,21 @@ def test_up_brings_the_last_line_back(screen: Terminal) -> None:
     screen.wait_for("\none\n", after=1)
     screen.line("history")
     screen.wait_for("   2  node1 echo one")
+
+
+@pytest.mark.parametrize("printed", ["x" * 7, "x" * (WIDTH - 1), "x" * WIDTH, "x" * (WIDTH + 7)])
+def test_the_prompt_has_a_line_of_its_own(screen: Terminal, printed: str) -> None:
+    screen.line(f"client printf {printed}")
+    screen.wait_for(PROMPT, after=1)
+    last, prompt_line = [row for row in screen.rows() if row][-2:]
+    assert last == "x" * ((len(printed) - 1) % WIDTH + 1)
+    assert prompt_line == PROMPT
+
+
+def test_nothing_stands_between_whole_lines_and_the_prompt(screen: Terminal) -> None:
+    screen.line("client echo whole")
+    screen.wait_for(PROMPT, after=1)
+    assert screen.rows()[-3:] == [f"{PROMPT} client echo whole", "whole", PROMPT]
 
 
 def test_ctrl_c_ends_the_command_and_not_the_prompt(screen: Terminal) -> None:

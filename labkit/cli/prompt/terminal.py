@@ -16,6 +16,7 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.application import get_app
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
+from prompt_toolkit.output import Output
 from prompt_toolkit.shortcuts import CompleteStyle
 
 from labkit.cli.prompt.machine import files, programs
@@ -77,6 +78,7 @@ def converse(session: Session) -> int:
     with _end_of(session.lab) as ended:
         status = 0
         while True:
+            _begin_a_line(editor.output)
             try:
                 line = editor.prompt(pre_run=lambda: _leave_at(ended))
             except KeyboardInterrupt:
@@ -91,6 +93,17 @@ def converse(session: Session) -> int:
                 return status
             if line.strip():
                 status = session.do(line)
+
+
+def _begin_a_line(screen: Output) -> None:
+    """Put the cursor where a line begins, below what a program has left without a line end.
+
+    Only the terminal knows where the cursor is. A screen's width of spaces, from where it is, goes
+    on in the next line if it did not stand in front of its own; in both cases the line's begin is
+    free. It is what zsh does (PROMPT_SP), without the mark.
+    """
+    screen.write_raw(" " * screen.get_size().columns + "\r")
+    screen.flush()
 
 
 @contextmanager
