@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -38,6 +37,7 @@ from labkit.holder.protocol import (
     Texts,
     Trace,
 )
+from labkit.holder.turns import Asker, Turns
 from labkit.lab import targets
 from labkit.lab.evidence import evidence_of
 from labkit.lab.lab import Lab
@@ -88,15 +88,23 @@ class Holder:
         self._lab = lab
         self._request = request
         self._names = names
-        self._turn = threading.Lock()
+        self._turns = Turns(lab.interrupt)
         self._since = time.monotonic()
         self._link()
 
-    def answer(self, asked: Asked) -> tuple[Answered, Sequence[int]]:
+    def leave(self, asker: Asker) -> None:
+        """Give up what somebody has asked for who waits no more."""
+        self._turns.leave(asker)
+
+    def answer(self, asked: Asked, asker: Asker) -> tuple[Answered, Sequence[int]]:
         """Return the answer, and descriptors to hand over with it: to be closed then.
 
+        Args:
+            asked: what.
+            asker: by whom, see `leave`.
+
         Raises:
-            LabkitError: what was asked for cannot be.
+            LabkitError: what was asked for cannot be, or is given up.
         """
         match asked:
             case Enter(host=host):
@@ -109,7 +117,9 @@ class Holder:
                 return Printed(logs=dict(self._lab.logs())), ()
             case Explain() | Rules() | Inventory() | Draw() | Manifests():
                 return self._told(asked), ()
-        with self._turn:
+        # A change is done whole, whoever waits for it.
+        waits = None if isinstance(asked, Apply | Delete) else asker
+        with self._turns.taken(waits):
             return self._in_turn(asked), ()
 
     def _told(self, asked: Explain | Rules | Inventory | Draw | Manifests) -> Answered:

@@ -11,18 +11,21 @@ import signal
 import socket
 import struct
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from typing import Final
 
 from labkit.errors import LabError, LabkitError, UsageError
 from labkit.holder.holder import Holder
 from labkit.holder.protocol import Answered, failure_of, line_of, read_line, request_from
+from labkit.holder.turns import Asker
 
 ENDING: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 PATIENCE_S: Final = 10.0
 """How long one who has connected may take to ask, and to take the answer."""
 NOISE_BYTES: Final = 4096
+AGAIN_MS: Final = 50
+"""So often what nobody waits for is told to end."""
 CREDENTIALS: Final = struct.Struct("3i")
 """struct ucred: process, user and group (unix(7))."""
 
@@ -81,12 +84,40 @@ def _answer(
 ) -> tuple[Answered, Sequence[int]]:
     try:
         check_peer(connection)
-        return holder.answer(request_from(line))
+        asked, asker = request_from(line), Asker()
+        with _leaves_if_hung_up(connection, lambda: holder.leave(asker)):
+            return holder.answer(asked, asker)
     except LabkitError as error:
         return failure_of(error), ()
     except Exception as error:  # noqa: BLE001 - one request must not end a lab, nor be left open
         kind = type(error).__name__
         return failure_of(LabError(f"the holder of the lab failed: {kind}: {error}")), ()
+
+
+@contextmanager
+def _leaves_if_hung_up(connection: socket.socket, leave: Callable[[], None]) -> Iterator[None]:
+    """Notice if the other end is closed while an answer is being made: Ctrl-C, kill -9."""
+    done, tell = socket.socketpair()
+
+    def watch() -> None:
+        poll = select.poll()
+        poll.register(connection, select.POLLRDHUP)
+        poll.register(done, select.POLLIN)
+        if done.fileno() in {descriptor for descriptor, _event in poll.poll()}:
+            return
+        poll.unregister(connection)
+        leave()
+        while not poll.poll(AGAIN_MS):  # it may have been between two things that can be ended
+            leave()
+
+    thread = threading.Thread(target=watch, name="labkit holder's ear", daemon=True)
+    with done, tell:
+        thread.start()
+        try:
+            yield
+        finally:
+            tell.send(b"!")
+            thread.join()
 
 
 def _send(connection: socket.socket, line: bytes, descriptors: Sequence[int]) -> None:

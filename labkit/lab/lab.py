@@ -343,6 +343,11 @@ class Lab(Changes):
         hosts = host_names(self._cluster)
         return {host: self._live.namespace(host).fd for host in hosts}
 
+    def interrupt(self) -> None:
+        """Give up what is being asked of the lab, from another thread: it raises LabError there."""
+        if self._running is not None:
+            self._running.loop.interrupt()
+
     # --- what it becomes ---
 
     def become(self, scenario: Scenario) -> None:

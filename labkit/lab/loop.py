@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from labkit.errors import LabError
 
@@ -19,6 +19,7 @@ class LoopThread:
 
     def __init__(self, name: str) -> None:
         self.loop = asyncio.new_event_loop()
+        self._waited_for: set[Future[Any]] = set()
         self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
 
     def __enter__(self) -> Self:
@@ -39,16 +40,24 @@ class LoopThread:
         An interrupt of the waiting thread (Ctrl-C) cancels the work before it is passed on.
 
         Raises:
-            LabError: the loop was closed meanwhile.
+            LabError: the loop was closed meanwhile, or the work interrupted.
         """
         future = asyncio.run_coroutine_threadsafe(work, self.loop)
+        self._waited_for.add(future)
         try:
             return future.result()
         except CancelledError as error:
-            raise LabError("the lab was taken down meanwhile") from error
+            raise LabError("this was given up, or the lab taken down meanwhile") from error
         except BaseException:
             future.cancel()
             raise
+        finally:
+            self._waited_for.discard(future)
+
+    def interrupt(self) -> None:
+        """Cancel what others wait for in `run`; from any thread."""
+        for future in list(self._waited_for):
+            future.cancel()
 
     def close(self) -> None:
         """Cancel what still runs, end the thread and close the loop."""

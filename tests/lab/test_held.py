@@ -297,3 +297,26 @@ def test_a_lab_that_is_still_being_built_is_told_and_can_be_ended(
     )
     assert labs.left() == []
     labs.assert_nothing_runs()
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
+def test_a_trace_that_nobody_waits_for_any_more_ends(labs: Labs, end: signal.Signals) -> None:
+    labs.run("up", "scenarios/nodeport-without-snat.yaml")
+    name = "nodeport-without-snat"
+    # Half an hour: each attempt is answered by a stranger, and waits.
+    words = ["trace", name, "client", "node2:30080", "--attempts", "1000"]
+    client = labs.begin(*words)
+    try:
+        until(lambda: "labkit-trace" in tables(labs, name), what="the trace has begun")
+        client.send_signal(end)
+    finally:
+        client.communicate()
+
+    done = labs.run("probe", name, "node1", "my-nginx:http", "--attempts", "1")
+
+    assert "web-1" in done.stdout, done.stderr
+    assert "labkit-trace" not in tables(labs, name)
+
+
+def tables(labs: Labs, name: str) -> str:
+    return labs.run("exec", name, "node2", "--", "nft", "list", "tables").stdout

@@ -166,7 +166,8 @@ def test_the_prompt_ends_when_the_lab_does_during_a_command(screen: Terminal, la
 def test_a_shell_that_is_hung_up_on_gives_the_terminal_back(screen: Terminal, labs: Labs) -> None:
     screen.line("node1")
     screen.wait_for(SHELL_PROMPT)
-    screen.line("stty raw -echo; echo started; sleep 1000")
+    # What prints is what runs then: a shell that has yet to start it may be hung up on before.
+    screen.line("stty raw -echo; sh -c 'echo started; exec sleep 1000'")
     screen.wait_for("started", after=1)
     os.kill(labs.holder(NAME), signal.SIGKILL)
     assert screen.status() == 1
