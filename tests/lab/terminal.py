@@ -77,6 +77,9 @@ class Terminal:
         status = ""
         while not status:
             assert time.monotonic() < deadline, self.screen()
+            # tmux 3.3 sometimes leaves an ended program a zombie; a child of its own that ends
+            # makes it look after all of them.
+            self._tmux("run-shell", "true")
             status = self._tmux("list-panes", "-t", "it", "-F", "#{pane_dead_status}").strip()
         return int(status)
 
