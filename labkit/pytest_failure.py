@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import chain, count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -15,6 +16,7 @@ from typing import Final
 import pytest
 
 from labkit.errors import LabkitError
+from labkit.holder.state import open_folder
 from labkit.lab.bundle import (
     INDEX,
     SCENARIO,
@@ -63,10 +65,7 @@ def look_into(failure: Failure) -> str:
         said.append("a lab that the test has closed itself tells nothing more; leave it open")
     for number, lab in enumerate(open_labs, start=1):
         name = own + (f"-{number}" if number > 1 else "")
-        try:
-            said += _one(failure, lab, name)
-        except LabkitError as error:  # a failure to look into a failure must not hide it
-            said.append(f"what happened cannot be told: {error}")
+        said += _one(failure, lab, name)
     if config.getoption("--labkit-shell-on-failure"):
         for lab in open_labs:
             _open_prompt(config, lab)
@@ -74,18 +73,24 @@ def look_into(failure: Failure) -> str:
 
 
 def _one(failure: Failure, lab: Lab, name: str) -> Iterator[str]:
+    """What cannot be done is said: it must not hide the failure itself."""
     config = failure.item.config
     flows = list(failure.flows) or list(dict.fromkeys(reversed(lab.asked)))
     parent = str(config.getoption("--labkit-failures"))
     file: Path | None = None
     if flows and parent != NOWHERE:
         folder = config.invocation_params.dir / parent / name
-        bundle = bundle_of(lab, flows, told=failure.told, check=failure.check)
-        write(bundle, folder)
-        shown = _shown(folder)
-        yield f"bundle: {shown / INDEX}"
-        yield f"again:  {again(lab, shown / SCENARIO, flows, failure.check)}"
-        file = folder / WHOLE
+        try:
+            bundle = bundle_of(lab, flows, told=failure.told, check=failure.check)
+            yield from (f"traced: {verdict}" for verdict in bundle.verdicts)
+            write(bundle, folder)
+        except LabkitError as error:
+            yield f"no bundle: {error}"
+        else:
+            shown = _shown(folder)
+            yield f"bundle: {shown / INDEX}"
+            yield f"again:  {again(lab, shown / SCENARIO, flows, failure.check)}"
+            file = folder / WHOLE
     if config.getoption("--labkit-keep"):
         yield _kept(lab, name, file)
 
@@ -113,7 +118,7 @@ def _shown(path: Path) -> Path:
 
 def _kept(lab: Lab, name: str, file: Path | None) -> str:
     """Build a lab again as one that stays: this process ends, and its own labs with it."""
-    called = name[-LONGEST_NAME:].strip("-")
+    called = _free_name(name[-LONGEST_NAME:].strip("-"))
     with TemporaryDirectory(prefix="labkit-keep-") as folder:
         if file is None:
             file = Path(folder) / WHOLE
@@ -128,6 +133,14 @@ def _kept(lab: Lab, name: str, file: Path | None) -> str:
     if done.returncode:
         return f"not kept: {done.stderr.strip()}"
     return f"kept:   labkit shell {called}; labkit down {called} ends it"
+
+
+def _free_name(wanted: str) -> str:
+    """A name that no lab has: the one of an earlier failure may still be looked at."""
+    with open_folder() as folder:
+        taken = set(folder.labs())
+    numbered = (f"{wanted}-{number}" for number in count(2))
+    return next(name for name in chain([wanted], numbered) if name not in taken)
 
 
 def _open_prompt(config: pytest.Config, lab: Lab) -> None:

@@ -131,7 +131,8 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    if call.when == "call" and report.failed and call.excinfo is not None:
+    # After the tear-down there is no lab to look at any more.
+    if call.when != "teardown" and report.failed and call.excinfo is not None:
         from labkit.pytest_failure import Failure, look_into
 
         check = item.check if isinstance(item, CheckItem) else None

@@ -37,6 +37,8 @@ class Bundle:
     """Files by their names, not yet written."""
 
     files: Mapping[str, str | bytes]
+    verdicts: tuple[str, ...]
+    """What tracing each flow again has told."""
 
 
 def bundle_of(
@@ -68,8 +70,9 @@ def bundle_of(
         **{f"conntrack-{node}.txt": _conntrack(lab, node) for node in nodes},
     }
     repeat = again(lab, Path(SCENARIO), flows, check)
-    index = _index(told, [path.verdict for path in paths], repeat, sorted(files))
-    return Bundle(files={INDEX: index, **files})
+    verdicts = tuple(dict.fromkeys(path.verdict for path in paths))
+    index = _index(told, verdicts, repeat, sorted(files))
+    return Bundle(files={INDEX: index, **files}, verdicts=verdicts)
 
 
 def write(bundle: Bundle, folder: Path) -> None:

@@ -189,6 +189,7 @@ def test_a_second_run_replaces_its_own_bundle_and_nothing_else(folder: Path) -> 
 
     done = run(folder, "wrong.yaml")
 
+    assert "traced: connected: web-1 answered" in done.stdout
     assert "is there and is no bundle of labkit's" in done.stdout
     assert (bundle / "README.md").read_text() == "mine"
 
@@ -222,6 +223,26 @@ def test_bundles_go_where_they_are_told_to_and_nowhere_if_none(folder: Path) -> 
     assert "bundle:" not in done.stdout
     assert not (folder / "none").exists()
     assert not (folder / "labkit-failures").exists()
+
+
+def test_a_failing_fixture_that_asked_a_lab_leaves_a_bundle_too(folder: Path) -> None:
+    (folder / "test_fixture.py").write_text(
+        "import pytest\n\n@pytest.fixture\ndef seen(lab):\n"
+        '    found = lab("wrong.yaml").probe("client", to="node3:30080")\n'
+        '    assert found.client_sources == {"preserved"}\n\n'
+        "def test_it(seen):\n    pass\n"
+    )
+
+    done = run(folder, "test_fixture.py")
+
+    assert "bundle: labkit-failures/test-fixture-py-test-it/README.md" in done.stdout
+
+
+def test_a_second_lab_that_is_kept_gets_a_name_of_its_own(folder: Path, labs: Labs) -> None:
+    for called in ("wrong-yaml-the-client-is-seen", "wrong-yaml-the-client-is-seen-2"):
+        done = run(folder, "wrong.yaml", "--labkit-keep", labs=labs)
+
+        assert f"kept:   labkit shell {called};" in done.stdout
 
 
 def test_keep_leaves_the_lab_up(folder: Path, labs: Labs) -> None:
