@@ -60,8 +60,9 @@ def test_every_scenarios_paths_agree_with_both_ends(
 
     ends: Counter[str] = sum((counted for counted, _ in seen), Counter())
     assert [fault for _, faults in seen for fault in faults] == []
-    # Every kind of end was there to be judged.
-    assert {"connected", "dropped", "rejected", "refused"} <= ends.keys()
+    # Every kind of end was there to be judged; IPVS refuses without a rule.
+    kinds = {"connected", "dropped", "rejected", "refused"}
+    assert (kinds if dataplane != "ipvs" else {"connected", "lost"}) <= ends.keys()
 
 
 @pytest.mark.timeout(300)
