@@ -10,10 +10,10 @@ import click
 from labkit.cli.held import is_lab, refuse_options, texts_of, write_reports
 from labkit.cli.options import (
     Output,
-    OutputType,
     dataplane_option,
     dataplanes,
     only_services_option,
+    output_option_for,
     write,
 )
 from labkit.errors import UsageError
@@ -22,17 +22,7 @@ from labkit.report.graph import GRAPH_FORMATS
 
 @click.command()
 @click.argument("file", metavar="FILE|NAME", type=click.Path(path_type=Path))
-@click.option(
-    "-o",
-    "--output",
-    "outputs",
-    type=OutputType(GRAPH_FORMATS),
-    multiple=True,
-    default=("svg",),
-    show_default="svg",
-    help=f"Format of the picture ({', '.join(GRAPH_FORMATS)}), =FILE to write it there; "
-    "may be given more than once.",
-)
+@output_option_for(GRAPH_FORMATS, of="picture")
 @only_services_option
 @dataplane_option
 def command(

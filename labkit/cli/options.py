@@ -92,7 +92,23 @@ class RulesType(click.ParamType[tuple[str, Path]]):
         return node, Path(file)
 
 
-def output_option_for(formats: Sequence[str]) -> Decorator:
+def _each_has_its_place(
+    context: click.Context, option: click.Parameter, outputs: tuple[Output, ...]
+) -> tuple[Output, ...]:
+    """Refuse two reports that would be written over each other, or into each other."""
+    places: dict[Path | None, str] = {}
+    for output in outputs:
+        place = output.file and output.file.absolute()
+        if place in places:
+            where = f"to {output.file}" if output.file else "to standard output"
+            both = f"{places[place]} and {output.format} both go {where}"
+            remedy = f"give one a file of its own: -o {output.format}=FILE"
+            raise click.BadParameter(f"{both}; {remedy}", context, option)
+        places[place] = output.format
+    return outputs
+
+
+def output_option_for(formats: Sequence[str], *, of: str = "report") -> Decorator:
     """Return ``-o`` of a report with formats of its own; the first is the default."""
     return click.option(
         "-o",
@@ -102,7 +118,8 @@ def output_option_for(formats: Sequence[str]) -> Decorator:
         multiple=True,
         default=(formats[0],),
         show_default=formats[0],
-        help=f"Format of the report ({', '.join(formats)}), =FILE to write it there; "
+        callback=_each_has_its_place,
+        help=f"Format of the {of} ({', '.join(formats)}), =FILE to write it there; "
         "may be given more than once.",
     )
 
@@ -306,7 +323,10 @@ def write(outputs: tuple[Output, ...], render: Callable[[str, Paper], str]) -> N
 
 
 def terminal() -> Paper:
-    """What stdout can show: colour on a terminal unless NO_COLOR is set, and which characters."""
+    """What stdout can show: which characters, and colour on a terminal.
+
+    Not if NO_COLOR is set, or TERM is ``dumb``.
+    """
     from labkit.kernel.guest.exchange import reader_is_a_terminal
 
     try:
@@ -315,4 +335,5 @@ def terminal() -> Paper:
         unicode = False
     else:
         unicode = True
-    return Paper(color=reader_is_a_terminal() and "NO_COLOR" not in os.environ, unicode=unicode)
+    plain = "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
+    return Paper(color=reader_is_a_terminal() and not plain, unicode=unicode)

@@ -48,9 +48,10 @@ from labkit.manifest.loaded import Loaded
 from labkit.manifest.problems import Finding, raise_if_any
 from labkit.manifest.scope import Key, key_of
 from labkit.manifest.tree import plain
+from labkit.probe.advice import of_lab
 from labkit.probe.expected import explain
 from labkit.probe.table import FlowTable
-from labkit.probe.verdict import ScenarioResult
+from labkit.probe.verdict import CheckResult, ScenarioResult
 from labkit.report import (
     render_explanations,
     render_inventory,
@@ -215,10 +216,15 @@ class Holder:
 
     def _checked(self, attempts: int | None, reports: Sequence[Report]) -> Texts:
         asked = replace(self._request, scenario=self._lab.scenario, attempts=attempts)
-        results = [judged(self._lab, asked, began=time.monotonic())]
+        found = judged(self._lab, asked, began=time.monotonic())
+        results = [replace(found, checks=tuple(map(self._advised, found.checks)))]
         shown = [evidence_for(self._lab, results[0])] if _has_page(reports) else []
         texts = [_results_text(results, shown, each) for each in reports]
         return Texts(texts=texts, status=exit_status(results))
+
+    def _advised(self, check: CheckResult) -> CheckResult:
+        """A Check with a command about this lab: its file may say something else by now."""
+        return replace(check, command=check.command and of_lab(check.command, self._name))
 
 
 def _refuse_other_hosts(before: Scenario, new: Sequence[Loaded], name: str) -> None:

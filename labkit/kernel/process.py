@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final
 
-from labkit.errors import LabError
+from labkit.errors import MissingFeature
 from labkit.kernel.tools import search_path
 
 Stream = int | IO[bytes] | None
@@ -77,7 +77,7 @@ def start(
             stderr=stderr,
         )
     except FileNotFoundError as error:
-        raise LabError(f"{error.filename} is missing; install util-linux") from error
+        raise _missing(error) from error
 
 
 def ask(argv: Sequence[str], *, within_s: float) -> str | None:
@@ -94,7 +94,7 @@ def ask(argv: Sequence[str], *, within_s: float) -> str | None:
             process_group=0,
         )
     except FileNotFoundError as error:
-        raise LabError(f"{error.filename} is missing; install util-linux") from error
+        raise _missing(error) from error
     try:
         said, _ = asked.communicate(timeout=within_s)
     except subprocess.TimeoutExpired:
@@ -111,3 +111,8 @@ def _directory() -> str:
         return str(Path.cwd())
     except FileNotFoundError:  # it was removed
         return "/"
+
+
+def _missing(error: FileNotFoundError) -> MissingFeature:
+    remedy = "apt-get install util-linux"
+    return MissingFeature("tools", found=f"{error.filename} is not on PATH", remedy=remedy)

@@ -35,6 +35,13 @@ def command(located: LocatedCheck, flow: Flow, *, dataplane: str, explained: boo
     return shlex.join([*words, "--dataplane", dataplane])
 
 
+def of_lab(line: str, lab: str) -> str:
+    """Return the same command about a lab that stays, which may be another than its file says."""
+    program, what, _file, *words = shlex.split(line)
+    place = words.index("--dataplane")
+    return shlex.join([program, what, lab, *words[:place], *words[place + 2 :]])
+
+
 def _target(to: Target, flow: Flow) -> str:
     """The target as the command takes it: by its name, or by an address that no name stands for."""
     name = to.node or to.service or to.pod

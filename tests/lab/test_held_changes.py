@@ -148,3 +148,14 @@ def test_logs_are_what_programs_wrote(labs: Labs, tmp_path: Path) -> None:
     assert labs.run("logs", "programs", "wb-1").stderr.startswith(
         "labkit: no pod wb-1 is in lab programs; did you mean web-1?"
     )
+
+
+def test_a_failed_check_of_a_changed_lab_leads_to_the_lab_and_not_to_its_file(labs: Labs) -> None:
+    labs.ok("delete", NAME, "pod/web-1")
+
+    done = labs.run("check", NAME)
+
+    assert done.returncode == 1
+    assert f"labkit explain {NAME} client node2:30080\n" in done.stdout
+    said = labs.ok("explain", NAME, "client", "node2:30080")
+    assert "expected: refused" in said
