@@ -9,7 +9,7 @@ from ipaddress import IPv4Address
 from typing import Final
 
 from labkit.cluster.lookup import LOCALHOST, own_node
-from labkit.cluster.model import Cluster, ObjectName, Protocol
+from labkit.cluster.model import Cluster, ObjectName
 from labkit.dataplane.node_addresses import own_addresses
 from labkit.errors import UsageError
 from labkit.lab.running import Running
@@ -17,15 +17,14 @@ from labkit.lab.targets import addresses
 from labkit.probe.expected import explain
 from labkit.probe.flow import Answer, Flow
 from labkit.probe.words import specified_words
+from labkit.trace.capture import NUMBERS
 from labkit.trace.follow import legs
-from labkit.trace.packet import SCTP, TCP, UDP
 from labkit.trace.path import Address, HostKind, Leg, Path
 from labkit.trace.recording import Captured, Host, Recording
 from labkit.trace.story import verdict
 from labkit.trace.trail import Ask
 from labkit.trace.watch import Watch
 
-NUMBERS: Final = {Protocol.TCP: TCP, Protocol.UDP: UDP, Protocol.SCTP: SCTP}
 MANY_HOSTS: Final = 60
 """Up to so many hosts all are watched; beyond, those on a flow's way."""
 

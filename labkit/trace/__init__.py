@@ -1,1 +1,1 @@
-"""What is captured in the namespaces of a lab."""
+"""The path of packets through a lab: captures, the rules that were met, and what they tell."""

@@ -46,7 +46,7 @@ _SO_TIMESTAMPNS: Final = 35
 _SO_RCVBUFFORCE: Final = 33
 _TIMESPEC: Final = struct.Struct("@ll")
 _STATISTICS: Final = struct.Struct("@II")
-_NUMBERS: Final = {Protocol.TCP: TCP, Protocol.UDP: UDP, Protocol.SCTP: SCTP}
+NUMBERS: Final = {Protocol.TCP: TCP, Protocol.UDP: UDP, Protocol.SCTP: SCTP}
 
 
 class Capture:
@@ -207,7 +207,7 @@ def stranger_replies(
         flow: what the source asked.
         source_ports: of the probes; None to take every port that asked the flow's address.
     """
-    number = _NUMBERS[flow.protocol]
+    number = NUMBERS[flow.protocol]
     mine = [packet for packet in packets if packet.protocol == number]
     asked = (flow.address, flow.dport)
     if source_ports is None:

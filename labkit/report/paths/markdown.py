@@ -29,7 +29,7 @@ def paths_markdown(paths: Sequence[Path]) -> str:
 
 
 def _path(path: Path, paths: Sequence[Path]) -> Iterator[str]:
-    how_often = attempts_words(list(paths), path)
+    how_often = attempts_words(paths, path)
     yield f"## {escape(title(path))}"
     yield ""
     yield escape(f"{path.dataplane}{how_often and f', {how_often}'}. {path.verdict}.")

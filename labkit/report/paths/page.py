@@ -31,7 +31,7 @@ def paths_html(paths: Sequence[Path]) -> str:
 
 
 def _section(number: int, path: Path, paths: Sequence[Path]) -> Section:
-    how_often = attempts_words(list(paths), path)
+    how_often = attempts_words(paths, path)
     return Section(
         anchor=f"path{number}",
         title=f"{path.dataplane}{how_often and f', {how_often}'}",

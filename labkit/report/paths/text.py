@@ -35,7 +35,7 @@ def paths_text(paths: Sequence[Path], paper: Paper) -> str:
 def _path(path: Path, paths: Sequence[Path], paper: Paper) -> Iterator[str]:
     flow, arrow = path.flow, paper.style.marks.arrow
     asked = f"{flow.source} {arrow} {Address(flow.address, flow.dport)}"
-    how_often = attempts_words(list(paths), path)
+    how_often = attempts_words(paths, path)
     about = f" {flow.protocol}{service(flow)}, {path.dataplane}"
     yield paper.paint(clean(asked), BOLD) + clean(f"{about}{how_often and f', {how_often}'}")
     for leg in path.legs:

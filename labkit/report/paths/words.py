@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -121,7 +122,7 @@ def end_words(end: End) -> str:
             return f"rejected on {end.host} by {end.by}"
 
 
-def attempts_words(paths: tuple[Path, ...] | list[Path], path: Path) -> str:
+def attempts_words(paths: Sequence[Path], path: Path) -> str:
     """Return ``3 of 10 attempts``; nothing for a single attempt."""
     total = sum(each.attempts for each in paths if each.dataplane == path.dataplane)
     return f"{path.attempts} of {total} attempts" if total > 1 else ""
