@@ -20,6 +20,7 @@ class LoopThread:
     def __init__(self, name: str) -> None:
         self.loop = asyncio.new_event_loop()
         self._waited_for: set[Future[Any]] = set()
+        self._submitting = threading.Lock()
         self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
 
     def __enter__(self) -> Self:
@@ -42,8 +43,10 @@ class LoopThread:
         Raises:
             LabError: the loop was closed meanwhile, or the work interrupted.
         """
-        future = asyncio.run_coroutine_threadsafe(work, self.loop)
-        self._waited_for.add(future)
+        # One step: the work may be running, and be interrupted, before this thread goes on.
+        with self._submitting:
+            future = asyncio.run_coroutine_threadsafe(work, self.loop)
+            self._waited_for.add(future)
         try:
             return future.result()
         except CancelledError as error:
@@ -56,7 +59,9 @@ class LoopThread:
 
     def interrupt(self) -> None:
         """Cancel what others wait for in `run`; from any thread."""
-        for future in list(self._waited_for):
+        with self._submitting:
+            waited_for = list(self._waited_for)
+        for future in waited_for:
             future.cancel()
 
     def close(self) -> None:
