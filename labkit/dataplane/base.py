@@ -72,8 +72,15 @@ class DataPlane(Protocol[R]):
         """What it needs to be set on every node."""
         ...
 
-    def render(self, cluster: Cluster, node: Node) -> R:
-        """Return a node's rules; pure."""
+    def render(self, cluster: Cluster, node: Node, previous: R | None = None) -> R:
+        """Return a node's rules; pure.
+
+        Args:
+            cluster: the desired state.
+            node: whose rules.
+            previous: what was rendered for that node before. What of it came from the same Service
+                (the same object) and the same endpoints is used again. It never changes the result.
+        """
         ...
 
     def apply(self, changes: Sequence[Change[R]]) -> None:

@@ -63,7 +63,10 @@ class Installation:
             self._namespace(node.name).write_sysctls(cni.sysctls(cluster, node))
         wanted: dict[str, Any] = {}
         for plane, nodes in self._by_plane(cluster):
-            rendered = {node: plane.render(cluster, cluster.node_by_name[node]) for node in nodes}
+            rendered = {
+                node: plane.render(cluster, cluster.node_by_name[node], self._rendered.get(node))
+                for node in nodes
+            }
             plane.apply(
                 [
                     Change(self._namespace(node), rules, before.get(node))

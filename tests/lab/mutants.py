@@ -64,7 +64,12 @@ class Mistaken(Renders):
     def sysctls(self, cluster: Cluster) -> Mapping[str, str]:
         return self.plane.sysctls(cluster)
 
-    def render(self, cluster: Cluster, node: Node) -> Any:  # noqa: ANN401 - as the plane
+    def render(
+        self,
+        cluster: Cluster,
+        node: Node,
+        previous: object = None,  # noqa: ARG002 - what was mutated is nothing to go on from
+    ) -> Any:  # noqa: ANN401 - as the plane
         return mutated(self.plane.render(cluster, node), self.mistake)
 
     def apply(self, changes: Sequence[Change[Any]]) -> None:

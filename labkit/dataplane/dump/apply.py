@@ -65,7 +65,12 @@ class DumpPlane(Renders):
             return _ipvs_plane().sysctls(cluster)
         return IptablesPlane().sysctls(cluster) if self.dump.iptables else {}
 
-    def render(self, cluster: Cluster, node: Node) -> NodeDump:
+    def render(
+        self,
+        cluster: Cluster,
+        node: Node,
+        previous: NodeDump | None = None,  # noqa: ARG002 - the interface's
+    ) -> NodeDump:
         """Return the dump, with the lab's addresses for those of the cluster that it changed."""
         kept = moved(self.dump, {each.given: each.used for each in cluster.mapped if each.given})
         if kept.addresses is not None or not kept.virtual_servers:

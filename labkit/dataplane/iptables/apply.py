@@ -60,7 +60,12 @@ class IptablesPlane(KeepsFlowsApart, Renders):
             return conntrack
         return {"net/ipv4/conf/all/route_localnet": "1", **conntrack}
 
-    def render(self, cluster: Cluster, node: Node) -> Ruleset:
+    def render(
+        self,
+        cluster: Cluster,
+        node: Node,
+        previous: Ruleset | None = None,  # noqa: ARG002 - the interface's
+    ) -> Ruleset:
         """Return all tables of ``node``."""
         return render(cluster, node, nfacct=self.nfacct)
 
@@ -105,7 +110,12 @@ class NoPlane(KeepsFlowsApart, Renders):
         """Nothing."""
         return {}
 
-    def render(self, cluster: Cluster, node: Node) -> Ruleset:
+    def render(
+        self,
+        cluster: Cluster,
+        node: Node,
+        previous: Ruleset | None = None,  # noqa: ARG002 - the interface's
+    ) -> Ruleset:
         """Return the CNI's rules."""
         return render_cni_only(cluster, node)
 

@@ -70,7 +70,12 @@ class IpvsPlane(Renders):
             wanted["net/ipv4/conf/all/arp_announce"] = "2"
         return wanted
 
-    def render(self, cluster: Cluster, node: Node) -> IpvsRules:
+    def render(
+        self,
+        cluster: Cluster,
+        node: Node,
+        previous: IpvsRules | None = None,  # noqa: ARG002 - the interface's
+    ) -> IpvsRules:
         """Return everything that ``node`` holds."""
         return render(cluster, node)
 

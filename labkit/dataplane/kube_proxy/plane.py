@@ -89,7 +89,12 @@ class KubeProxyPlane:
         """Nothing: kube-proxy sets what it needs."""
         return {}
 
-    def render(self, cluster: Cluster, node: Node) -> Told:
+    def render(
+        self,
+        cluster: Cluster,
+        node: Node,
+        previous: Told | None = None,  # noqa: ARG002 - the interface's
+    ) -> Told:
         """Return what the node's kube-proxy is to be told."""
         return Told(
             node=node, services=cluster.services, endpoints=cluster.endpoints, cluster=cluster

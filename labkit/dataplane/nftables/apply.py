@@ -52,7 +52,12 @@ class NftablesPlane(KeepsFlowsApart, Renders):
         """Nothing for NodePorts on localhost, which are not served."""
         return conntrack_sysctls(cluster.kube_proxy)
 
-    def render(self, cluster: Cluster, node: Node) -> NftRuleset:
+    def render(
+        self,
+        cluster: Cluster,
+        node: Node,
+        previous: NftRuleset | None = None,  # noqa: ARG002 - the interface's
+    ) -> NftRuleset:
         """Return all tables of ``node``."""
         return render(cluster, node)
 
