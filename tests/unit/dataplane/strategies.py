@@ -121,3 +121,24 @@ def clusters(draw: st.DrawFn) -> Cluster:
         service.port_name(port): draw(endpoint_lists) for service in found for port in service.ports
     }
     return replace(lab, endpoints=known)
+
+
+@st.composite
+def changed(draw: st.DrawFn, before: Cluster) -> Cluster:
+    """A cluster that shares with ``before`` what did not change, as a lab's next one does.
+
+    Services come, go and become others; endpoints change; seldom the configuration does.
+    """
+    other = draw(clusters())
+    wanted = {service.key: service for service in before.services if draw(st.integers(0, 3))}
+    wanted |= {service.key: service for service in other.services if draw(st.booleans())}
+    config = before.kube_proxy if draw(st.integers(0, 5)) else other.kube_proxy
+    known = {
+        name: before.endpoints[name]
+        if name in before.endpoints and draw(st.integers(0, 2))
+        else other.endpoints.get(name) or draw(endpoint_lists)
+        for service in wanted.values()
+        for name in map(service.port_name, service.ports)
+    }
+    services = tuple(wanted[key] for key in sorted(wanted))
+    return replace(before, services=services, endpoints=known, kube_proxy=config)
