@@ -53,11 +53,11 @@ class Parts(Generic[P]):
                     yield part
 
 
-class Difference(NamedTuple, Generic[V]):
-    """Values of one mapping that another does not have, each way; what changed is in both."""
+class Changed(NamedTuple, Generic[V]):
+    """What a key had and what it has; None for nothing."""
 
-    gone: Sequence[V]
-    new: Sequence[V]
+    before: V | None
+    after: V | None
 
 
 def render_parts(
@@ -90,16 +90,14 @@ def render_parts(
     return Parts(parts, options, origins, cluster.services, cluster.endpoints)
 
 
-def difference(before: Mapping[K, V], after: Mapping[K, V]) -> Difference[V]:
-    """Return what of two mappings' values differs, by identity."""
+def difference(before: Mapping[K, V], after: Mapping[K, V]) -> list[Changed[V]]:
+    """Return where two mappings have different values, by identity."""
     if _same(before, after):
         pairs = zip(before.values(), after.values(), strict=True)
-        changed = [(old, new) for old, new in pairs if old is not new]
-        return Difference([old for old, _ in changed], [new for _, new in changed])
-    return Difference(
-        [value for key, value in before.items() if after.get(key) is not value],
-        [value for key, value in after.items() if before.get(key) is not value],
-    )
+        return [Changed(old, new) for old, new in pairs if old is not new]
+    gone = (Changed(value, None) for key, value in before.items() if key not in after)
+    there = (Changed(before.get(key), value) for key, value in after.items())
+    return [*gone, *(each for each in there if each.before is not each.after)]
 
 
 def _origins(cluster: Cluster, previous: Parts[P]) -> Mapping[ServicePortName, Origin]:

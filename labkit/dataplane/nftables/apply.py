@@ -1,10 +1,14 @@
 """Installs nftables rules: one ``nft -f`` per node, all nodes at the same time.
 
+Service ports that come, go or change later, and very many of them at once, are netlink messages of
+labkit's own: see `labkit.kernel.nf_tables` for why.
+
 Source: nft(8).
 """
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -15,11 +19,12 @@ from labkit.dataplane.conntrack import conntrack_sysctls, forget_stale_flows
 from labkit.dataplane.iptables.apply import choose_backend, restore
 from labkit.dataplane.nftables.changes import replacement, transaction, whole
 from labkit.dataplane.nftables.held import is_held
+from labkit.dataplane.nftables.ports import Staged, changed_ports, staged
 from labkit.dataplane.nftables.render import render
 from labkit.dataplane.nftables.rules import NftRuleset
 from labkit.dataplane.rules import Ruleset, table
-from labkit.errors import CommandError, MissingFeature
-from labkit.kernel import netfilter
+from labkit.errors import CommandError, KernelError, MissingFeature
+from labkit.kernel import netfilter, nf_tables
 from labkit.kernel.netns import Namespace
 from labkit.kernel.together import Tool, run_together
 from labkit.kernel.tools import which
@@ -56,29 +61,36 @@ class NftablesPlane(KeepsFlowsApart, Renders):
         self,
         cluster: Cluster,
         node: Node,
-        previous: NftRuleset | None = None,  # noqa: ARG002 - the interface's
+        previous: NftRuleset | None = None,
     ) -> NftRuleset:
         """Return all tables of ``node``."""
-        return render(cluster, node)
+        return render(cluster, node, previous)
 
     def apply(self, changes: Sequence[Change[NftRuleset]]) -> None:
         """Install rules: whole tables the first time, afterwards what differs.
 
+        Every node that refuses has what it had; or, the first time, nothing.
+
         Raises:
-            CommandError: nft refused them; every node that refused has what it had.
+            CommandError: nft refused them.
+            KernelError: the kernel refused a change of Service ports.
         """
-        texts = {change.namespace: _transaction(change) for change in changes}
-        refused = _run(texts)
+        left = [change for change in changes if not _change_ports(change)]
+        stages = {change.namespace: staged(change.rules) for change in left if not change.previous}
+        refused = _run({change.namespace: _text(change, stages) for change in left})
         # What an old kernel still holds on to, it gives up together with its table.
         again = {
             change.namespace: replacement(change.previous, change.rules)
-            for change in changes
+            for change in left
             if change.previous is not None and _is_busy(refused.get(change.namespace.name))
         }
         mended = {namespace.name for namespace in again}
-        left = [error for where, error in refused.items() if where not in mended]
-        for error in (*left, *_run(again).values()):
+        failed = [error for where, error in refused.items() if where not in mended]
+        for error in (*failed, *_run(again).values()):
             raise error
+        for namespace, stage in stages.items():
+            if stage:
+                _add_ports(namespace, stage)
         _restore_iptables(changes)
 
     def mark(self, namespace: Namespace) -> object:
@@ -98,10 +110,38 @@ class NftablesPlane(KeepsFlowsApart, Renders):
         forget_stale_flows(cluster, namespaces)
 
 
-def _transaction(change: Change[NftRuleset]) -> str:
+def _change_ports(change: Change[NftRuleset]) -> bool:
+    """Make a change that is one of Service ports alone; return whether it was."""
     if change.previous is None:
-        return whole(change.rules)
-    return transaction(change.previous, change.rules)
+        return False
+    requests = changed_ports(change.previous, change.rules)
+    if requests is None:
+        return False
+    try:
+        nf_tables.commit(change.namespace, requests)
+    except KernelError as error:
+        if error.errno == errno.EBUSY:
+            return False
+        raise
+    return True
+
+
+def _add_ports(namespace: Namespace, stage: Staged) -> None:
+    """Add the Service ports to tables that are there; what fails leaves no half of them."""
+    try:
+        for requests in stage.transactions:
+            nf_tables.commit(namespace, requests)
+    except KernelError:
+        for table in stage.frame.by_name():
+            nf_tables.commit(namespace, [nf_tables.Table(table).delete()])
+        raise
+
+
+def _text(change: Change[NftRuleset], stages: Mapping[Namespace, Staged | None]) -> str:
+    if change.previous is not None:
+        return transaction(change.previous, change.rules)
+    stage = stages[change.namespace]
+    return whole(stage.frame if stage else change.rules)
 
 
 def _restore_iptables(changes: Sequence[Change[NftRuleset]]) -> None:

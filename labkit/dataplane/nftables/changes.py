@@ -1,21 +1,27 @@
 """One transaction that turns one ruleset into another, as ``nft -f`` reads it.
 
-It names only what differs: nobody's connections and counters suffer for a change of somebody else's
-Service. nft gives all of it to the kernel at once; packets meet the old rules or the new ones.
+nft gives all of it to the kernel at once; packets meet the old rules or the new ones.
 
-Source: nft(8); kubernetes v1.36 pkg/proxy/nftables/proxier.go, syncProxyRules, for the order.
+Source: nft(8).
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Iterator
 
-from labkit.dataplane.nftables.rules import Chain, Collection, NftRuleset, NftTable
-
-NAMED_SET: Final = re.compile(r"@([\w.-][\w./-]*)")
+from labkit.dataplane.nftables.rules import Chain, NftRuleset
+from labkit.dataplane.nftables.steps import (
+    AddChain,
+    AddElements,
+    AddRules,
+    AddSet,
+    DeleteChain,
+    DeleteElements,
+    DeleteSet,
+    FlushChain,
+    Step,
+    steps,
+)
 
 
 def transaction(before: NftRuleset, after: NftRuleset) -> str:
@@ -29,8 +35,8 @@ def transaction(before: NftRuleset, after: NftRuleset) -> str:
     for name, table in new.items():
         if name not in old:
             lines.append(table.text().rstrip())
-        elif old[name] != table:
-            lines += _TableChanges(old[name], table).lines()
+        else:
+            lines += (line for step in steps(old[name], table) for line in _commands(name, step))
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -52,97 +58,28 @@ def replacement(before: NftRuleset, after: NftRuleset) -> str:
     return "".join(f"{line}\n" for line in [*lines, after.nft_text().rstrip()])
 
 
-@dataclass(frozen=True, slots=True)
-class _TableChanges:
-    """What turns one table into another of the same name."""
-
-    before: NftTable
-    after: NftTable
-
-    def lines(self) -> Iterator[str]:
-        """The commands, in an order in which nothing leads to what is not there."""
-        remade = self._remade_sets()
-        new, changed, gone = self._new_chains(), self._changed_chains(remade), self._gone_chains()
-        yield from (self._command("add chain", _defined(chain)) for chain in new)
-        # Rules let go of sets and chains before those are deleted.
-        yield from (self._command("flush chain", chain.name) for chain in (*changed, *gone))
-        yield from self._gone_elements(remade)
-        for name in (*remade, *(n for n in self.before.collections if not self._stays(n))):
-            yield self._command("delete set", name)
-        yield from self._new_sets(remade)
-        yield from self._new_elements(remade)
-        for chain in (*new, *changed):
-            yield from (self._command("add rule", f"{chain.name} {rule}") for rule in chain.rules)
-        yield from (self._command("delete chain", chain.name) for chain in gone)
-
-    def _command(self, verb: str, rest: str) -> str:
-        return f"{verb} ip {self.after.name} {rest}"
-
-    def _stays(self, name: str) -> bool:
-        return name in self.after.collections
-
-    # --- sets and maps ---
-
-    def _remade_sets(self) -> tuple[str, ...]:
-        """Sets of another definition: the kernel cannot change a set's type or timeout."""
-        return tuple(
-            name
-            for name, collection in self.after.collections.items()
-            if (old := self.before.collections.get(name)) is not None
-            and old.definition != collection.definition
-        )
-
-    def _new_sets(self, remade: tuple[str, ...]) -> Iterator[str]:
-        for name, collection in self.after.collections.items():
-            if name in remade or name not in self.before.collections:
-                statements = "".join(f"{line}; " for line in collection.definition)
-                yield self._command(f"add {collection.kind}", f"{name} {{ {statements}}}")
-
-    def _old_elements(self, name: str, remade: tuple[str, ...]) -> Collection | None:
-        """A collection whose elements the kernel still has; None for one that it makes new."""
-        return None if name in remade else self.before.collections.get(name)
-
-    def _gone_elements(self, remade: tuple[str, ...]) -> Iterator[str]:
-        for name, collection in self.after.collections.items():
-            old = self._old_elements(name, remade)
-            if old is None:
-                continue
-            for key, element in old.elements.items():
-                if collection.elements.get(key) != element:
-                    yield self._command("delete element", f"{name} {{ {key} }}")
-
-    def _new_elements(self, remade: tuple[str, ...]) -> Iterator[str]:
-        for name, collection in self.after.collections.items():
-            old = self._old_elements(name, remade)
-            known = old.elements if old is not None else {}
-            for key, element in collection.elements.items():
-                if known.get(key) != element:
-                    yield self._command("add element", f"{name} {{ {element.text(key)} }}")
-
-    # --- chains ---
-
-    def _new_chains(self) -> tuple[Chain, ...]:
-        return _without(self.after.chains, self.before.chains)
-
-    def _changed_chains(self, remade: tuple[str, ...]) -> tuple[Chain, ...]:
-        """Chains of other rules, and those that use a set which is made anew."""
-        return tuple(
-            chain
-            for name, chain in self.after.chains.items()
-            if (old := self.before.chains.get(name)) is not None
-            and (old.rules != chain.rules or _uses(old, remade) or _uses(chain, remade))
-        )
-
-    def _gone_chains(self) -> tuple[Chain, ...]:
-        return _without(self.before.chains, self.after.chains)
-
-
-def _without(chains: Mapping[str, Chain], others: Mapping[str, Chain]) -> tuple[Chain, ...]:
-    return tuple(chain for name, chain in chains.items() if name not in others)
-
-
-def _uses(chain: Chain, sets: tuple[str, ...]) -> bool:
-    return any(name in sets for rule in chain.rules for name in NAMED_SET.findall(rule))
+def _commands(table: str, step: Step) -> Iterator[str]:  # noqa: C901 - a case for each step
+    """A step as nft's commands, an element and a rule a line: what is refused is shown alone."""
+    where = f"ip {table}"
+    match step:
+        case AddChain(chain):
+            yield f"add chain {where} {_defined(chain)}"
+        case FlushChain(name):
+            yield f"flush chain {where} {name}"
+        case DeleteChain(name):
+            yield f"delete chain {where} {name}"
+        case AddRules(chain_name, rules):
+            yield from (f"add rule {where} {chain_name} {rule}" for rule in rules)
+        case AddSet(new):
+            statements = "".join(f"{line}; " for line in new.definition)
+            yield f"add {new.kind} {where} {new.name} {{ {statements}}}"
+        case DeleteSet(name):
+            yield f"delete set {where} {name}"
+        case AddElements(name, elements):
+            for key, element in elements.items():
+                yield f"add element {where} {name} {{ {element.text(key)} }}"
+        case DeleteElements(name, keys):
+            yield from (f"delete element {where} {name} {{ {key} }}" for key in keys)
 
 
 def _defined(chain: Chain) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from functools import lru_cache
 from typing import Final
 
 from labkit.cluster.model import Endpoint, Protocol, ServicePortName
@@ -39,6 +40,7 @@ LONGEST: Final = 256 - 16
 ELLIPSIS: Final = "..."
 
 
+@lru_cache(maxsize=16)
 def port_base(name: ServicePortName, protocol: Protocol) -> str:
     """What the names of all chains of one Service port end in."""
     return _with_hash(_port(name, protocol))

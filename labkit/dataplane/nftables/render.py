@@ -9,51 +9,56 @@ Source: kubernetes v1.36 pkg/proxy/nftables/proxier.go, setupNFTables and syncPr
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address
 from typing import Final
 
-from labkit.cluster.model import Cluster, Node
-from labkit.cluster.topology import categorize, is_proxied
+from labkit.cluster.model import Cluster, Endpoint, Node, Service, ServicePort
+from labkit.cluster.topology import categorize
 from labkit.dataplane import cni, firewall
 from labkit.dataplane.nftables import names
 from labkit.dataplane.nftables.layout import COLLECTIONS, HOOKS
 from labkit.dataplane.nftables.matches import local_detector, set_mark
-from labkit.dataplane.nftables.rules import Chain, Collection, Element, NftRuleset, NftTable
-from labkit.dataplane.nftables.service import Objects, Options, PortRules
+from labkit.dataplane.nftables.rules import (
+    Chain,
+    Collection,
+    Element,
+    NftRuleset,
+    NftTable,
+    PortObjects,
+)
+from labkit.dataplane.nftables.service import Options, port_objects
 from labkit.dataplane.node_addresses import node_port_addresses
+from labkit.dataplane.parts import Parts, render_parts
 from labkit.dataplane.rules import Ruleset
 from labkit.dataplane.rules import table as iptables_table
 
 """The Lab's word for leaving the SNAT rules out."""
 CNI_TABLE: Final = "cni"
-NUMBER: Final = re.compile(r"\d+")
 
 TO_PORT: Final = "meta l4proto . th dport"
 TO_ADDRESS_PORT: Final = f"ip daddr . {TO_PORT}"
 
 
-def render(cluster: Cluster, node: Node) -> NftRuleset:
+def render(cluster: Cluster, node: Node, previous: NftRuleset | None = None) -> NftRuleset:
     """Return all tables of ``node``; Services in their order, which kube-proxy leaves to chance.
 
     Args:
         cluster: the desired state.
         node: whose rules.
+        previous: what was rendered before, of which Services that did not change keep their part.
     """
-    out = _service_objects(cluster, node)
     addresses = _node_port_ips(cluster, node)
-    if addresses is not None:
-        out.elements[names.NODEPORT_IPS] = {str(address): Element() for address in addresses}
-    chains = [*_hooked(), *_fixed(cluster, node, anywhere=addresses is None), *out.chains.values()]
-    sets = [*_collections(out, anywhere=addresses is None), *out.affinity.values()]
+    chains = [*_hooked(), *_fixed(cluster, node, anywhere=addresses is None)]
+    sets = _collections(addresses)
     table = NftTable(
         name=names.TABLE,
         comment="rules for kube-proxy",
         collections={each.name: each for each in sets},
         chains={each.name: each for each in chains},
     )
-    return NftRuleset((table, *cni_tables(cluster)), iptables_beside(cluster, node))
+    services = _services(cluster, node, previous.services if previous else None)
+    return NftRuleset((table, *cni_tables(cluster)), iptables_beside(cluster, node), services)
 
 
 def iptables_beside(cluster: Cluster, node: Node) -> Ruleset:
@@ -82,23 +87,17 @@ def cni_tables(cluster: Cluster) -> tuple[NftTable, ...]:
     return (NftTable(name=CNI_TABLE, chains={chain.name: chain}),)
 
 
-def _service_objects(cluster: Cluster, node: Node) -> Objects:
+def _services(
+    cluster: Cluster, node: Node, previous: Parts[PortObjects] | None
+) -> Parts[PortObjects]:
     """The chains and elements of every Service port."""
     detector = local_detector(cluster.kube_proxy, node)
     options = Options(node=node, config=cluster.kube_proxy, detector=detector)
-    out = Objects()
-    for service, port in cluster.service_ports():
-        if service.cluster_ip and is_proxied(service):
-            known = cluster.endpoints.get(service.port_name(port), ())
-            PortRules(
-                service=service,
-                port=port,
-                cluster_ip=service.cluster_ip,
-                endpoints=categorize(service, port, known, node),
-                options=options,
-                out=out,
-            ).write()
-    return out
+
+    def write(service: Service, port: ServicePort, endpoints: tuple[Endpoint, ...]) -> PortObjects:
+        return port_objects(service, port, categorize(service, port, endpoints, node), options)
+
+    return render_parts(cluster, options, previous, write)
 
 
 def _node_port_ips(cluster: Cluster, node: Node) -> tuple[IPv4Address, ...] | None:
@@ -115,21 +114,17 @@ def _node_port_ips(cluster: Cluster, node: Node) -> tuple[IPv4Address, ...] | No
     return tuple(address for address in addresses if not address.is_loopback)
 
 
-def _collections(out: Objects, *, anywhere: bool) -> Iterator[Collection]:
+def _collections(node_port_ips: Sequence[IPv4Address] | None) -> Iterator[Collection]:
+    """Every set and map, without the elements of Services."""
     for name, kind, said in COLLECTIONS:
-        if anywhere and name == names.NODEPORT_IPS:
-            continue
-        yield Collection(
-            name=name,
-            kind="map" if kind.endswith("verdict") else "set",
-            definition=(f"type {kind}", f'comment "{said}"'),
-            elements=dict(sorted(out.elements[name].items(), key=_by_numbers)),
-        )
-
-
-def _by_numbers(item: tuple[str, Element]) -> tuple[tuple[int, ...], str]:
-    key, _ = item
-    return tuple(map(int, NUMBER.findall(key))), key
+        held = node_port_ips if name == names.NODEPORT_IPS else ()
+        if held is not None:
+            yield Collection(
+                name=name,
+                kind="map" if kind.endswith("verdict") else "set",
+                definition=(f"type {kind}", f'comment "{said}"'),
+                elements={str(address): Element() for address in held},
+            )
 
 
 def _hooked() -> Iterator[Chain]:

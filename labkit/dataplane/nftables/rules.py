@@ -6,12 +6,16 @@ Source: nft(8).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final, Literal
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Final, Literal, final
 
+from labkit.dataplane.parts import Parts
 from labkit.dataplane.rules import Ruleset
 
+NUMBER: Final = re.compile(r"\d+")
 NEXT_LINE: Final = ",\n\t\t\t     "
 """How nft goes on with the elements of a set."""
 
@@ -96,12 +100,58 @@ class NftTable:
 
 
 @dataclass(frozen=True, slots=True)
+class PortObjects:
+    """What one Service port adds to kube-proxy's table: elements, chains and sets of its own."""
+
+    elements: dict[str, dict[str, Element]] = field(default_factory=dict)
+    """By the name of the set or map, and by key. Two ports may have the same one."""
+    chains: dict[str, Chain] = field(default_factory=dict)
+    affinity: dict[str, Collection] = field(default_factory=dict)
+
+    def add_element(self, name: str, key: str, element: Element) -> None:
+        """Add an element of a set or map that is there for all Services; while it is written."""
+        self.elements.setdefault(name, {})[key] = element
+
+    def add_chain(self, name: str, rules: Sequence[str]) -> None:
+        """Add a chain of the Service port; while it is written."""
+        self.chains[name] = Chain(name=name, rules=tuple(rules))
+
+
+@final
+@dataclass(frozen=True)
 class NftRuleset:
     """Everything that one node's kernel holds: equal rulesets are the same text."""
 
-    tables: tuple[NftTable, ...] = ()
+    frame: tuple[NftTable, ...] = ()
+    """The tables; kube-proxy's, which is the first, without what Services add to it."""
     iptables: Ruleset = field(default_factory=Ruleset)
     """What others keep there with iptables: CNI plugins do, beside any data plane."""
+    services: Parts[PortObjects] = field(default_factory=Parts)
+
+    @cached_property
+    def tables(self) -> tuple[NftTable, ...]:
+        """The tables, with everything."""
+        if not self.services.by_port:
+            return self.frame
+        first, *others = self.frame
+        elements = self.elements()
+        collections = {
+            name: replace(each, elements=dict(sorted(elements[name].items(), key=_by_numbers)))
+            for name, each in first.collections.items()
+        }
+        chains = dict(first.chains)
+        for port in self.services.ordered():
+            collections |= port.affinity
+            chains |= port.chains
+        return (replace(first, collections=collections, chains=chains), *others)
+
+    def elements(self) -> Mapping[str, Mapping[str, Element]]:
+        """The elements of each set and map of the first table; of equal keys the last counts."""
+        found = {name: dict(each.elements) for name, each in self.frame[0].collections.items()}
+        for port in self.services.ordered():
+            for name, more in port.elements.items():
+                found[name].update(more)
+        return found
 
     def text(self) -> str:
         """The rules as the kernel's own tools print them."""
@@ -114,3 +164,8 @@ class NftRuleset:
     def by_name(self) -> Mapping[str, NftTable]:
         """The tables by their names."""
         return {table.name: table for table in self.tables}
+
+
+def _by_numbers(item: tuple[str, Element]) -> tuple[tuple[int, ...], str]:
+    key, _ = item
+    return tuple(map(int, NUMBER.findall(key))), key

@@ -6,9 +6,8 @@ writeServiceToEndpointRules.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import Final
 
@@ -29,26 +28,11 @@ from labkit.dataplane.nftables.matches import (
     one_or_more,
     set_mark,
 )
-from labkit.dataplane.nftables.rules import Chain, Collection, Element
+from labkit.dataplane.nftables.rules import Collection, Element, PortObjects
 
 AFFINITY_SIZE: Final = 65535
 """What the kernel gives a dynamic set that asks for no size."""
 FROM_HERE: Final = "fib saddr type local"
-
-
-@dataclass(frozen=True, slots=True)
-class Objects:
-    """Elements and chains, growing: what the Service ports of a node add to."""
-
-    elements: defaultdict[str, dict[str, Element]] = field(
-        default_factory=lambda: defaultdict(dict)
-    )
-    chains: dict[str, Chain] = field(default_factory=dict)
-    affinity: dict[str, Collection] = field(default_factory=dict)
-
-    def add_chain(self, name: str, rules: Sequence[str]) -> None:
-        """Add a chain of a Service port."""
-        self.chains[name] = Chain(name=name, rules=tuple(rules))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +44,25 @@ class Options:
     detector: LocalDetector
 
 
+def port_objects(
+    service: Service, port: ServicePort, endpoints: Categorized, options: Options
+) -> PortObjects:
+    """Return what a Service port that proxies serve adds to the table of a node."""
+    out = PortObjects()
+    if service.cluster_ip:
+        _PortRules(
+            service=service,
+            port=port,
+            cluster_ip=service.cluster_ip,
+            endpoints=endpoints,
+            options=options,
+            out=out,
+        ).write()
+    return out
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PortRules:
+class _PortRules:
     """Writes the rules of one Service port."""
 
     service: Service
@@ -69,11 +70,11 @@ class PortRules:
     cluster_ip: IPv4Address
     endpoints: Categorized
     options: Options
-    out: Objects
+    out: PortObjects
 
     def write(self) -> None:
         """Add every chain and element of this port to ``out``."""
-        self.out.elements[names.CLUSTER_IPS][str(self.cluster_ip)] = Element()
+        self.out.add_element(names.CLUSTER_IPS, str(self.cluster_ip), Element())
         self._cluster_ip()
         self._external_ips()
         self._node_port()
@@ -151,11 +152,11 @@ class PortRules:
     def _cluster_ip(self) -> None:
         key = self._address_key(self.cluster_ip)
         if not self._has_internal:
-            self.out.elements[names.NO_ENDPOINT_SERVICES][key] = self._refusal
+            self.out.add_element(names.NO_ENDPOINT_SERVICES, key, self._refusal)
             return
         local = self.service.internal_policy_local
         chain = self._local_chain if local else self._service_chain
-        self.out.elements[names.SERVICE_IPS][key] = Element(verdict=f"goto {chain}")
+        self.out.add_element(names.SERVICE_IPS, key, Element(verdict=f"goto {chain}"))
 
     def _external_ips(self) -> None:
         """Addresses outside the cluster; source ranges are for those of load balancers alone."""
@@ -164,12 +165,12 @@ class PortRules:
             key = self._address_key(address)
             if self.endpoints.has_any:
                 element = Element(verdict=f"goto {self._ext_chain}")
-                self.out.elements[names.SERVICE_IPS][key] = element
+                self.out.add_element(names.SERVICE_IPS, key, element)
             if not self._has_external:
-                self.out.elements[names.NO_ENDPOINT_SERVICES][key] = self._refusal
+                self.out.add_element(names.NO_ENDPOINT_SERVICES, key, self._refusal)
             if self._has_firewall and address in vips:
                 element = Element(verdict=f"goto {self._fw_chain}")
-                self.out.elements[names.FIREWALL_IPS][key] = element
+                self.out.add_element(names.FIREWALL_IPS, key, element)
 
     def _node_port(self) -> None:
         if not self.port.node_port:
@@ -177,9 +178,9 @@ class PortRules:
         key = f"{self._kind} . {self.port.node_port}"
         if self.endpoints.has_any:
             element = Element(verdict=f"goto {self._ext_chain}")
-            self.out.elements[names.SERVICE_NODEPORTS][key] = element
+            self.out.add_element(names.SERVICE_NODEPORTS, key, element)
         if not self._has_external:
-            self.out.elements[names.NO_ENDPOINT_NODEPORTS][key] = self._refusal
+            self.out.add_element(names.NO_ENDPOINT_NODEPORTS, key, self._refusal)
 
     def _hairpin(self) -> None:
         """A packet that comes back to its sender would have its own address as source."""
@@ -187,7 +188,7 @@ class PortRules:
             if endpoint.node == self.options.node.name:
                 address = endpoint.address
                 key = f"{address} . {address} . {self._kind} . {endpoint.port}"
-                self.out.elements[names.HAIRPIN_CONNECTIONS][key] = Element()
+                self.out.add_element(names.HAIRPIN_CONNECTIONS, key, Element())
 
     def _address_key(self, address: IPv4Address) -> str:
         return f"{address} . {self._kind} . {self.port.port}"

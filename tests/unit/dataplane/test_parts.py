@@ -99,7 +99,9 @@ def test_only_services_that_proxies_serve_have_parts(lab: Cluster) -> None:
 def test_a_difference_is_by_identity_and_says_both_sides() -> None:
     one, same, two, three = (["value"] for _ in range(4))
 
-    assert difference({"a": one, "b": same}, {"a": two, "b": same}) == ([one], [two])
-    gone, new = difference({"a": one, "b": same}, {"b": same, "c": three})
-    assert gone[0] is one
-    assert new[0] is three
+    assert difference({"a": one, "b": same}, {"a": two, "b": same}) == [(one, two)]
+    (gone, new) = difference({"a": one, "b": same}, {"b": same, "c": three})
+    assert gone.before is one
+    assert gone.after is None
+    assert new.before is None
+    assert new.after is three

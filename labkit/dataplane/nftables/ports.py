@@ -1,0 +1,153 @@
+"""Changes of Service ports as transactions of their own, without nft's look at the whole table.
+
+Pure. Source: kubernetes v1.36 pkg/proxy/nftables/proxier.go, syncProxyRules, whose partial sync
+skips the ports that did not change, too.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import Final, NamedTuple, TypeVar
+
+from labkit.dataplane.nftables import names
+from labkit.dataplane.nftables.assemble import UnknownStatement, requests
+from labkit.dataplane.nftables.rules import Chain, Collection, Element, NftRuleset, NftTable
+from labkit.dataplane.nftables.rules import PortObjects as Port
+from labkit.dataplane.nftables.steps import AddElements, AddRules, steps
+from labkit.dataplane.parts import Changed, Parts, difference
+from labkit.kernel.netlink import Request
+
+T = TypeVar("T")
+
+MANY: Final = 200
+"""Service ports from which on they are installed in transactions of their own."""
+AT_ONCE: Final = 500
+"""Service ports in one transaction: its cost grows faster than its length."""
+NOTHING: Final[Mapping[str, Element]] = {}
+
+
+class Staged(NamedTuple):
+    """A large ruleset, to be installed in this order: no packet comes by before the end."""
+
+    frame: NftRuleset
+    """For nft: every table; kube-proxy's base chains are there, and have no rules."""
+    transactions: Iterable[Sequence[Request]]
+    """They add the Service ports, and at last the rules of the base chains that lead to them."""
+
+
+class Key(NamedTuple):
+    """A key of a set or map."""
+
+    collection: str
+    key: str
+
+
+def changed_ports(before: NftRuleset, after: NftRuleset) -> Sequence[Request] | None:
+    """Return one transaction of what differs; None if that is a matter for nft."""
+    if before.frame != after.frame or before.services.options != after.services.options:
+        return None
+    try:
+        return requests(names.TABLE, steps(*_narrowed(before.services, after.services)))
+    except UnknownStatement:
+        return None
+
+
+def staged(rules: NftRuleset) -> Staged | None:
+    """Return the stages of a large ruleset; None for one that nft takes as a whole."""
+    if len(rules.services.by_port) < MANY:
+        return None
+    first, *others = rules.frame
+    hooks = [chain for chain in first.chains.values() if chain.hook]
+    silent = {chain.name: replace(chain, rules=()) for chain in hooks}
+    frame = replace(first, chains={**first.chains, **silent})
+    try:
+        transactions = [
+            *_chains(rules.services),
+            *_elements(rules.elements()),
+            requests(names.TABLE, [AddRules(chain.name, chain.rules) for chain in hooks]),
+        ]
+    except UnknownStatement:
+        return None
+    return Staged(NftRuleset((frame, *others)), transactions)
+
+
+def _chains(ports: Parts[Port]) -> Iterator[Sequence[Request]]:
+    """The chains of ports, and the sets that these fill themselves."""
+    nothing = NftTable(name=names.TABLE)
+    for some in _chunks(ports.by_port.values(), AT_ONCE):
+        yield requests(names.TABLE, steps(nothing, _own(some)))
+
+
+def _elements(
+    elements: Mapping[str, Mapping[str, Element]],
+) -> Iterator[Sequence[Request]]:
+    """What leads to the chains."""
+    for name, held in elements.items():
+        for some in _chunks(held.items(), AT_ONCE):
+            yield requests(names.TABLE, [AddElements(name, dict(some))])
+
+
+def _narrowed(before: Parts[Port], after: Parts[Port]) -> tuple[NftTable, NftTable]:
+    """The tables of both, without all that is the same in them."""
+    changes = difference(before.by_port, after.by_port)
+    touched = {key for change in changes for key in _touched(change)}
+    old = _own(each.before for each in changes if each.before is not None)
+    new = _own(each.after for each in changes if each.after is not None)
+    return _with_elements(old, before, touched), _with_elements(new, after, touched)
+
+
+def _own(ports: Iterable[Port]) -> NftTable:
+    """The chains of ports, and their sets, whose names no other port has."""
+    chains: dict[str, Chain] = {}
+    sets: dict[str, Collection] = {}
+    for port in ports:
+        chains |= port.chains
+        sets |= port.affinity
+    return NftTable(name=names.TABLE, chains=chains, collections=sets)
+
+
+def _touched(change: Changed[Port]) -> Iterator[Key]:
+    """Keys for which a port has another element than before, or none."""
+    before = change.before.elements if change.before else {}
+    after = change.after.elements if change.after else {}
+    for name in {*before, *after}:
+        old, new = before.get(name, NOTHING), after.get(name, NOTHING)
+        yield from (Key(name, key) for key in {*old, *new} if old.get(key) != new.get(key))
+
+
+def _with_elements(table: NftTable, ports: Parts[Port], touched: Iterable[Key]) -> NftTable:
+    """A table with what all ports together have for some keys."""
+    elements: defaultdict[str, dict[str, Element]] = defaultdict(dict)
+    for key in touched:
+        elements[key.collection]
+        found = _element(ports, key)
+        if found is not None:
+            elements[key.collection][key.key] = found
+    collections = {
+        name: Collection(name=name, definition=(), elements=held) for name, held in elements.items()
+    }
+    return replace(table, collections={**table.collections, **collections})
+
+
+def _element(ports: Parts[Port], key: Key) -> Element | None:
+    """What ports have for a key. Where they disagree, the last one's is installed."""
+    held = [
+        element
+        for port in ports.by_port.values()
+        if (element := port.elements.get(key.collection, NOTHING).get(key.key)) is not None
+    ]
+    if not held:
+        return None
+    if all(each == held[0] for each in held):
+        return held[0]
+    in_order = (port.elements.get(key.collection, NOTHING) for port in ports.ordered())
+    return [each[key.key] for each in in_order if key.key in each][-1]
+
+
+def _chunks(items: Iterable[T], size: int) -> Iterator[Sequence[T]]:
+    rest = iter(items)
+    while some := list(islice(rest, size)):
+        yield some
