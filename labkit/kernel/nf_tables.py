@@ -28,7 +28,7 @@ from labkit.kernel.netfilter import (
     NEW_CHAIN,
     SUBSYSTEM_NFTABLES,
 )
-from labkit.kernel.netlink import ACK, APPEND, CREATE, REQUEST, Request, attribute, text
+from labkit.kernel.netlink import ACK, APPEND, CREATE, EXCLUSIVE, REQUEST, Request, attribute, text
 from labkit.kernel.netns import Namespace
 
 DELETE_CHAIN, NEW_RULE, DELETE_RULE = 5, 6, 8
@@ -58,6 +58,8 @@ class NewSet:
     """A set or map to be made; ``told`` is nft's own note to itself, which it needs to list it."""
 
     name: str
+    number: int = 0
+    """What the rest of the transaction may call it instead of by its name."""
     flags: int
     key: int
     data: int = 0
@@ -118,11 +120,18 @@ class Table:
         body = text(2, new.name) + number(3, new.flags) + number(4, new.key) + number(5, 4)
         if new.flags & MAP:
             body += number(6, new.data) + number(7, new.data_size)
-        body += number(10, 0) + nested(9, number(1, new.size))
+        body += number(10, new.number) + nested(9, number(1, new.size))
         if new.timeout_ms:
             body += attribute(11, struct.pack("!Q", new.timeout_ms))
         body += attribute(13, new.told)
-        return self._request(f"add set {new.name}", NEW_SET, CREATE, body)
+        # An anonymous one that is there already would be another rule's.
+        flags = CREATE | EXCLUSIVE if new.flags & ANONYMOUS else CREATE
+        return self._request(f"add set {new.name}", NEW_SET, flags, body)
+
+    def fill(self, new: NewSet, elements: Iterable[Element]) -> Request:
+        """Add elements to a set of the same transaction: the kernel need not look for it."""
+        what = f"add elements of {new.name}"
+        return self._elements(what, NEW_ELEMENTS, CREATE, number(4, new.number), elements)
 
     def delete_set(self, name: str) -> Request:
         """Delete a named set that no rule uses."""
@@ -130,18 +139,19 @@ class Table:
 
     def new_elements(self, name: str, elements: Iterable[Element]) -> Request:
         """Add elements to a set or map: as many as fit in 64 KiB."""
-        return self._elements("add", NEW_ELEMENTS, CREATE, name, elements)
+        what = f"add elements of {name}"
+        return self._elements(what, NEW_ELEMENTS, CREATE, text(2, name), elements)
 
     def delete_elements(self, name: str, elements: Iterable[Element]) -> Request:
         """Take elements from a set or map."""
-        return self._elements("delete", DELETE_ELEMENTS, 0, name, elements)
+        what = f"delete elements of {name}"
+        return self._elements(what, DELETE_ELEMENTS, 0, text(2, name), elements)
 
     def _elements(
-        self, verb: str, command: int, flags: int, name: str, elements: Iterable[Element]
+        self, what: str, command: int, flags: int, where: bytes, elements: Iterable[Element]
     ) -> Request:
         listed = nested(3, b"".join(element.encoded() for element in elements))
-        what = f"{verb} elements of {name}"
-        return self._request(what, command, flags, text(2, name) + listed)
+        return self._request(what, command, flags, where + listed)
 
     def _request(self, what: str, command: int, flags: int, body: bytes) -> Request:
         return Request(what, SUBSYSTEM_NFTABLES << 8 | command, REQUEST | flags, self._head + body)

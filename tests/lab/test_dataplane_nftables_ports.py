@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from labkit.cluster.model import Cluster
 from labkit.dataplane.base import Change
-from labkit.dataplane.nftables import apply, ports
+from labkit.dataplane.nftables import apply, assemble, ports
 from labkit.dataplane.nftables.apply import NftablesPlane
 from labkit.dataplane.nftables.changes import whole
 from labkit.dataplane.nftables.ports import changed_ports, staged
@@ -35,7 +35,7 @@ EXAMPLES = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 PLANE = NftablesPlane()
-ANONYMOUS = re.compile(r"set __\S+")
+ANONYMOUS = re.compile(r"set (__map\d+|__set\d+|[\w-]{7}) ")
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def in_the_kernel(node: Namespace) -> Sequence[str]:
             case ["ip", _, chain, *_]:
                 rules.append([chain])
             case ["[", "lookup", *_]:
-                rules[-1].append(ANONYMOUS.sub("set anonymous", line))
+                rules[-1].append(ANONYMOUS.sub("set anonymous ", line))
             case ["[", *_]:
                 rules[-1].append(line)
     return sorted("\n".join(rule) for rule in rules if len(rule) > 1)
@@ -200,9 +200,27 @@ def test_a_changed_endpoint_costs_as_many_messages_among_many(
     install(node, after, before)
 
     (requests,) = sent
-    assert [request.what.partition("-")[0] for request in requests] == [
-        "flush chain service",
-        "add set __service",
-        "add elements of __service",
-        "add rule service",
+    assert [request.what.rpartition(" ")[0] for request in requests] == [
+        "flush chain",
+        "add set",
+        "add elements of",
+        "add rule",
     ]
+
+
+@pytest.mark.usefixtures("few_are_many")
+def test_two_sets_whose_names_have_the_same_hash_are_left_to_nft(
+    node: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(assemble, "short_name", lambda _: "same")
+    before, after = (
+        PLANE.render(cluster(*some), NODE1) for some in ((WEB, OTHER), (replace(WEB), OTHER))
+    )
+
+    install(node, before)
+    assert listed(node) == read_tables(before.text())
+
+    gone = PLANE.render(cluster(), NODE1)
+    install(node, gone, before)
+    install(node, after, gone)
+    assert listed(node) == read_tables(after.text())

@@ -31,6 +31,8 @@ from labkit.kernel.tools import which
 
 NFT: Final = ("nft", "-f", "-")
 BUSY: Final = "Device or resource busy"
+FOR_NFT: Final = (errno.EBUSY, errno.EEXIST)
+"""What nft gets round: a chain that an old kernel holds on to, a name that another set has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,9 +90,13 @@ class NftablesPlane(KeepsFlowsApart, Renders):
         failed = [error for where, error in refused.items() if where not in mended]
         for error in (*failed, *_run(again).values()):
             raise error
-        for namespace, stage in stages.items():
-            if stage:
-                _add_ports(namespace, stage)
+        whole_after_all = {
+            change.namespace: whole(change.rules)
+            for change in left
+            if (stage := stages.get(change.namespace)) and not _add_ports(change.namespace, stage)
+        }
+        for error in _run(whole_after_all).values():
+            raise error
         _restore_iptables(changes)
 
     def mark(self, namespace: Namespace) -> object:
@@ -120,21 +126,27 @@ def _change_ports(change: Change[NftRuleset]) -> bool:
     try:
         nf_tables.commit(change.namespace, requests)
     except KernelError as error:
-        if error.errno == errno.EBUSY:
+        if error.errno in FOR_NFT:
             return False
         raise
     return True
 
 
-def _add_ports(namespace: Namespace, stage: Staged) -> None:
-    """Add the Service ports to tables that are there; what fails leaves no half of them."""
+def _add_ports(namespace: Namespace, stage: Staged) -> bool:
+    """Add the Service ports to tables that are there; what fails leaves no half of them.
+
+    Returns whether it is done; if not, nft can do it.
+    """
     try:
         for requests in stage.transactions:
             nf_tables.commit(namespace, requests)
-    except KernelError:
+    except KernelError as error:
         for table in stage.frame.by_name():
             nf_tables.commit(namespace, [nf_tables.Table(table).delete()])
+        if error.errno in FOR_NFT:
+            return False
         raise
+    return True
 
 
 def _text(change: Change[NftRuleset], stages: Mapping[Namespace, Staged | None]) -> str:

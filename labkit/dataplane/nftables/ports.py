@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 MANY: Final = 200
 """Service ports from which on they are installed in transactions of their own."""
-AT_ONCE: Final = 500
+AT_ONCE: Final = 200
 """Service ports in one transaction: its cost grows faster than its length."""
 NOTHING: Final[Mapping[str, Element]] = {}
 

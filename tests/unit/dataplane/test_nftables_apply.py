@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, cast
 
@@ -13,7 +14,9 @@ from labkit.dataplane.nftables import apply
 from labkit.dataplane.nftables.apply import NftablesPlane
 from labkit.dataplane.nftables.changes import replacement, transaction
 from labkit.dataplane.nftables.render import render
-from labkit.errors import CommandError, MissingFeature
+from labkit.errors import CommandError, KernelError, MissingFeature
+from labkit.kernel import nf_tables
+from labkit.kernel.netlink import Request
 from labkit.kernel.netns import Namespace
 from labkit.kernel.together import Tool
 from tests.unit.dataplane.clusters import NODE1, WEB, cluster
@@ -35,7 +38,10 @@ Answer = Callable[[Tool], str]
 
 @pytest.fixture
 def ran(monkeypatch: pytest.MonkeyPatch) -> Callable[[Answer], list[Tool]]:
-    """Answer for nft with its message, or "" where it takes the text; returns what was run."""
+    """Answer for nft with its message, or "" where it takes the text; returns what was run.
+
+    The kernel is slow to let go of chains: it leaves changes of Service ports to nft.
+    """
 
     def make(answer: Answer) -> list[Tool]:
         tools: list[Tool] = []
@@ -49,7 +55,12 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> Callable[[Answer], list[Tool]]:
                 if said
             ]
 
+        def is_busy(namespace: Namespace, requests: Sequence[Request]) -> None:
+            if requests:
+                raise KernelError(namespace.name, errno=errno.EBUSY, message=BUSY)
+
         monkeypatch.setattr(apply, "run_together", run)
+        monkeypatch.setattr(nf_tables, "commit", is_busy)
         return tools
 
     return make
