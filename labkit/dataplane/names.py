@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from functools import lru_cache
 from typing import Final
 
 from labkit.cluster.model import Protocol, ServicePortName
@@ -24,6 +25,7 @@ FIREWALL: Final = "KUBE-FIREWALL"
 CANARY: Final = "KUBE-PROXY-CANARY"
 
 
+@lru_cache(maxsize=16)
 def port_proto_hash(name: ServicePortName, protocol: Protocol, endpoint: str = "") -> str:
     """Return the 16 base32 characters that end a chain's name.
 

@@ -36,7 +36,7 @@ class Parts(Generic[P]):
 
     by_port: Mapping[ServicePortName, P] = field(default_factory=dict)
     """In no order: see `ordered`."""
-    options: object = None
+    options: object = field(default=None, compare=False)
     """What else they depend on, the same for all of them."""
     origins: Mapping[ServicePortName, Origin] = field(default_factory=dict, compare=False)
     services: Sequence[Service] = field(default=(), compare=False)

@@ -6,10 +6,14 @@ Source: iptables-save(8), iptables-restore(8).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final, NamedTuple, final
 
+from labkit.dataplane.parts import Changed, Parts, difference
+
+NO_CHAINS: Final[Mapping[str, Sequence[str]]] = {}
 BUILT_IN: Final[Mapping[str, tuple[str, ...]]] = {
     "mangle": ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"),
     "filter": ("INPUT", "FORWARD", "OUTPUT"),
@@ -36,11 +40,55 @@ class Table:
         yield "COMMIT"
 
 
+class Place(NamedTuple):
+    """A chain of a table."""
+
+    table: str
+    chain: str
+
+
 @dataclass(frozen=True, slots=True)
+class PortChains:
+    """What one Service port adds to tables: chains of its own, and rules of shared ones."""
+
+    by_table: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+
+    def at(self, table: str, chain: str) -> list[str]:
+        """The rules of one chain, to which more can be added while they are written."""
+        return self.by_table.setdefault(table, {}).setdefault(chain, [])
+
+    def get(self, table: str, chain: str) -> Sequence[str] | None:
+        """The rules of one chain; None if the port has nothing to do with it."""
+        return self.by_table.get(table, NO_CHAINS).get(chain)
+
+    def places(self) -> Iterator[Place]:
+        """Every chain that it adds to."""
+        for name, chains in self.by_table.items():
+            yield from (Place(name, chain) for chain in chains)
+
+
+@final
+@dataclass(frozen=True)
 class Ruleset:
     """Everything that one node's iptables hold: equal rulesets are the same text."""
 
-    tables: tuple[Table, ...] = ()
+    frame: tuple[Table, ...] = ()
+    """The tables without what Services add to them."""
+    services: Parts[PortChains] = field(default_factory=Parts)
+    """In a chain of the frame, their rules come first. They need it to be there; their own chains
+    are no other port's."""
+
+    @cached_property
+    def tables(self) -> tuple[Table, ...]:
+        """The tables, with everything."""
+        if not self.services.by_port:
+            return self.frame
+        added: dict[str, dict[str, list[str]]] = {each.name: {} for each in self.frame}
+        for port in self.services.ordered():
+            for name, chains in port.by_table.items():
+                for chain, rules in chains.items():
+                    added[name].setdefault(chain, []).extend(rules)
+        return tuple(_with_rules(each, added[each.name]) for each in self.frame)
 
     def text(self) -> str:
         """The rules as iptables-save prints them, without counters and dates."""
@@ -52,10 +100,11 @@ class Ruleset:
         Only chains that differ are named; one that is gone is emptied and deleted. Empty text if
         nothing differs.
         """
-        before = {table.name: table for table in previous.tables}
+        old, new = _narrowed(previous, self)
+        before = {table.name: table for table in old}
         lines = [
             line
-            for table in self.tables
+            for table in new
             for line in _table_changes(before.get(table.name, Table(table.name, {})), table)
         ]
         return "".join(f"{line}\n" for line in lines)
@@ -85,3 +134,47 @@ def _table_changes(before: Table, after: Table) -> list[str]:
         *(f"-X {chain}" for chain in gone),
         "COMMIT",
     ]
+
+
+def _with_rules(frame: Table, added: Mapping[str, Sequence[str]]) -> Table:
+    chains = {**frame.chains, **added}
+    return table(
+        frame.name,
+        {chain: (*added.get(chain, ()), *frame.chains.get(chain, ())) for chain in chains},
+    )
+
+
+def _narrowed(before: Ruleset, after: Ruleset) -> tuple[Sequence[Table], Sequence[Table]]:
+    """The tables of both, without chains that are surely the same in them."""
+    if before.frame != after.frame or not (before.services.by_port and after.services.by_port):
+        return before.tables, after.tables
+    changes = difference(before.services.by_port, after.services.by_port)
+    touched = sorted({place for change in changes for place in _touched(change)})
+    return (
+        _chains(before, touched, [each.before for each in changes if each.before]),
+        _chains(after, touched, [each.after for each in changes if each.after]),
+    )
+
+
+def _touched(change: Changed[PortChains]) -> Iterator[Place]:
+    """Chains for which a port has other rules than before, or none."""
+    before, after = change.before or PortChains(), change.after or PortChains()
+    for place in {*before.places(), *after.places()}:
+        if before.get(*place) != after.get(*place):
+            yield place
+
+
+def _chains(
+    rules: Ruleset, places: Sequence[Place], changed: Sequence[PortChains]
+) -> Sequence[Table]:
+    """The tables with no other chains than those; ``changed`` are the ports that own some."""
+    tables = {each.name: each for each in rules.frame}
+    found: dict[str, dict[str, tuple[str, ...]]] = {name: {} for name in tables}
+    for place in places:
+        shared = tables[place.table].chains.get(place.chain)
+        ports = rules.services.ordered() if shared is not None else changed
+        added = [own for port in ports if (own := port.get(*place)) is not None]
+        if added or shared is not None:
+            every = (*(rule for own in added for rule in own), *(shared or ()))
+            found[place.table][place.chain] = every
+    return [Table(name, chains) for name, chains in found.items()]

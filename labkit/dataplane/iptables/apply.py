@@ -64,10 +64,10 @@ class IptablesPlane(KeepsFlowsApart, Renders):
         self,
         cluster: Cluster,
         node: Node,
-        previous: Ruleset | None = None,  # noqa: ARG002 - the interface's
+        previous: Ruleset | None = None,
     ) -> Ruleset:
         """Return all tables of ``node``."""
-        return render(cluster, node, nfacct=self.nfacct)
+        return render(cluster, node, previous, nfacct=self.nfacct)
 
     def apply(self, changes: Sequence[Change[Ruleset]]) -> None:
         """Install rules: whole tables the first time, afterwards the chains that changed.

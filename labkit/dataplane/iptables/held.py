@@ -18,7 +18,8 @@ def still_held(rules: Ruleset, saved: str) -> Ruleset:
     Of a chain that everybody shares, others' rules do not count; of kube-proxy's own they do.
     """
     found = saved_tables(saved)
-    return Ruleset(tuple(_held(table, found.get(table.name, {})) for table in rules.tables))
+    tables = tuple(_held(table, found.get(table.name, {})) for table in rules.tables)
+    return rules if tables == rules.tables else Ruleset(tables)
 
 
 def _held(wanted: Table, found: Mapping[str, Sequence[str]]) -> Table:

@@ -8,17 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from labkit.cluster.model import Cluster, Node
+from labkit.cluster.model import Cluster, Endpoint, Node, Service, ServicePort
 from labkit.cluster.topology import categorize, is_proxied
 from labkit.dataplane import cni, firewall, names
 from labkit.dataplane.iptables.matches import comment, local_detector
-from labkit.dataplane.iptables.service import Chains, Options, PortRules
+from labkit.dataplane.iptables.service import Options, port_chains
 from labkit.dataplane.node_addresses import (
     LOOPBACK_NETWORK,
     node_port_addresses,
     serves_localhost,
 )
-from labkit.dataplane.rules import Ruleset, table
+from labkit.dataplane.parts import Parts, render_parts
+from labkit.dataplane.rules import PortChains, Ruleset, table
 
 LARGE_CLUSTER_ENDPOINTS: Final = 1000
 """With more endpoints than this, rules of endpoints carry no comments."""
@@ -61,15 +62,17 @@ NAT_JUMPS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
-def render(cluster: Cluster, node: Node, *, nfacct: bool = True) -> Ruleset:
+def render(
+    cluster: Cluster, node: Node, previous: Ruleset | None = None, *, nfacct: bool = True
+) -> Ruleset:
     """Return all tables of ``node``; Services in their order, which kube-proxy leaves to chance.
 
     Args:
         cluster: the desired state.
         node: whose rules.
+        previous: what was rendered before, of which Services that did not change keep their part.
         nfacct: whether the kernel counts by nfacct; kube-proxy leaves those matches out without.
     """
-    out = _service_rules(cluster, node, nfacct=nfacct)
     mark = f"{cluster.kube_proxy.masquerade_mark:#x}"
     filter_chains = {
         **FILTER_JUMPS,
@@ -84,7 +87,6 @@ def render(cluster: Cluster, node: Node, *, nfacct: bool = True) -> Ruleset:
             *_forward(mark),
         ),
         names.FIREWALL: (MARTIANS,) if serves_localhost(cluster.kube_proxy) else (),
-        **out.filter,
     }
     nat_chains = {
         **NAT_JUMPS,
@@ -93,14 +95,15 @@ def render(cluster: Cluster, node: Node, *, nfacct: bool = True) -> Ruleset:
         names.NODEPORTS: (),
         names.MARK_MASQ: (f"-j MARK --set-xmark {mark}/{mark}",),
         names.POSTROUTING: _postrouting(mark, without=not cluster.masquerades),
-        **out.nat,
+        names.SERVICES: _node_port_jumps(cluster, node),
     }
     return Ruleset(
         (
             table("mangle", {names.CANARY: ()}),
             table("filter", filter_chains),
             table("nat", cni.nat_chains(cluster, node, nat_chains)),
-        )
+        ),
+        _services(cluster, node, previous.services if previous else None, nfacct=nfacct),
     )
 
 
@@ -111,32 +114,33 @@ def render_cni_only(cluster: Cluster, node: Node) -> Ruleset:
     return Ruleset((*firewall.own_table(node), nat))
 
 
-def _service_rules(cluster: Cluster, node: Node, *, nfacct: bool) -> Chains:
-    """The rules of every Service port, and the chains that list them."""
-    ports = [
-        (service, port, service.cluster_ip, cluster.endpoints.get(service.port_name(port), ()))
-        for service, port in cluster.service_ports()
-        if service.cluster_ip and is_proxied(service)
-    ]
+def _services(
+    cluster: Cluster, node: Node, previous: Parts[PortChains] | None, *, nfacct: bool
+) -> Parts[PortChains]:
+    """The rules of every Service port."""
     options = Options(
         node=node,
         config=cluster.kube_proxy,
         detector=local_detector(cluster.kube_proxy, node),
         nfacct=nfacct,
-        comments=sum(len(known) for *_, known in ports) <= LARGE_CLUSTER_ENDPOINTS,
+        comments=not _is_large(cluster),
     )
-    out = Chains()
-    for service, port, cluster_ip, known in ports:
-        PortRules(
-            service=service,
-            port=port,
-            cluster_ip=cluster_ip,
-            endpoints=categorize(service, port, known, node),
-            options=options,
-            out=out,
-        ).write()
-    out.nat[names.SERVICES] += _node_port_jumps(cluster, node)
-    return out
+
+    def write(service: Service, port: ServicePort, endpoints: tuple[Endpoint, ...]) -> PortChains:
+        return port_chains(service, port, categorize(service, port, endpoints, node), options)
+
+    return render_parts(cluster, options, previous, write)
+
+
+def _is_large(cluster: Cluster) -> bool:
+    """Whether the Services that proxies serve have more than so many endpoints together."""
+    count = 0
+    for service, port in cluster.service_ports():
+        if is_proxied(service):
+            count += len(cluster.endpoints.get(service.port_name(port), ()))
+            if count > LARGE_CLUSTER_ENDPOINTS:
+                return True
+    return False
 
 
 def _node_port_jumps(cluster: Cluster, node: Node) -> Iterator[str]:

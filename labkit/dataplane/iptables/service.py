@@ -5,9 +5,8 @@ Source: kubernetes v1.36 pkg/proxy/iptables/proxier.go, syncProxyRules.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Final
 
@@ -28,17 +27,10 @@ from labkit.dataplane.iptables.matches import (
     to_port,
 )
 from labkit.dataplane.node_addresses import serves_localhost
+from labkit.dataplane.rules import PortChains
 
 REJECT: Final = "REJECT --reject-with icmp-port-unreachable"
 LOCALHOST_COUNTER: Final = "localhost_nps_accepted_pkts"
-
-
-@dataclass(frozen=True, slots=True)
-class Chains:
-    """Rules by chain, growing: what the Service ports of a node add to."""
-
-    nat: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    filter: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +45,25 @@ class Options:
     """Whether rules of endpoints carry comments: not in large clusters."""
 
 
+def port_chains(
+    service: Service, port: ServicePort, endpoints: Categorized, options: Options
+) -> PortChains:
+    """Return what a Service port that proxies serve adds to the tables of a node."""
+    out = PortChains()
+    if service.cluster_ip:
+        _PortRules(
+            service=service,
+            port=port,
+            cluster_ip=service.cluster_ip,
+            endpoints=endpoints,
+            options=options,
+            out=out,
+        ).write()
+    return out
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PortRules:
+class _PortRules:
     """Writes the rules of one Service port."""
 
     service: Service
@@ -62,7 +71,7 @@ class PortRules:
     cluster_ip: IPv4Address
     endpoints: Categorized
     options: Options
-    out: Chains
+    out: PortChains
 
     def write(self) -> None:
         """Add every rule of this port to ``out``."""
@@ -153,18 +162,18 @@ class PortRules:
         address, protocol, port = self.cluster_ip, self.port.protocol, self.port.port
         if self._internal:
             match = to_port(address, protocol, port, said=f"{self._name} cluster IP")
-            self.out.nat[names.SERVICES].append(f"{match} -j {self._internal_chain}")
+            self.out.at("nat", names.SERVICES).append(f"{match} -j {self._internal_chain}")
             return
         said, target = self._refusal
         match = to_port(address, protocol, port, said=said)
-        self.out.filter[names.SERVICES].append(f"{match} -j {target}")
+        self.out.at("filter", names.SERVICES).append(f"{match} -j {target}")
 
     def _external_ips(self) -> None:
         for address in self.service.external_ips:
             if self.endpoints.has_any:
                 said = f"{self._name} external IP"
                 match = to_port(address, self.port.protocol, self.port.port, said=said)
-                self.out.nat[names.SERVICES].append(f"{match} -j {self._ext_chain}")
+                self.out.at("nat", names.SERVICES).append(f"{match} -j {self._ext_chain}")
             if not self._external:
                 self._refuse_external(address)
 
@@ -174,29 +183,29 @@ class PortRules:
                 said = f"{self._name} loadbalancer IP"
                 match = to_port(address, self.port.protocol, self.port.port, said=said)
                 chain = self._fw_chain if self._has_firewall else self._ext_chain
-                self.out.nat[names.SERVICES].append(f"{match} -j {chain}")
+                self.out.at("nat", names.SERVICES).append(f"{match} -j {chain}")
             if self._has_firewall:
                 said = f"{self._name} traffic not accepted by {self._fw_chain}"
                 match = to_port(address, self.port.protocol, self.port.port, said=said)
-                self.out.filter[names.PROXY_FIREWALL].append(f"{match} -j DROP")
+                self.out.at("filter", names.PROXY_FIREWALL).append(f"{match} -j DROP")
             if not self._external:
                 self._refuse_external(address)
 
     def _refuse_external(self, address: IPv4Address) -> None:
         said, target = self._refusal
         match = to_port(address, self.port.protocol, self.port.port, said=said)
-        self.out.filter[names.EXTERNAL_SERVICES].append(f"{match} -j {target}")
+        self.out.at("filter", names.EXTERNAL_SERVICES).append(f"{match} -j {target}")
 
     def _node_port(self) -> None:
         number = self.port.node_port
         if number is None:
             return
         if self.endpoints.has_any:
-            self.out.nat[names.NODEPORTS] += self._node_port_jumps(number)
+            self.out.at("nat", names.NODEPORTS).extend(self._node_port_jumps(number))
         if not self._external:
             said, target = self._refusal
             match = local_address_port(self.port.protocol, number, said=said)
-            self.out.filter[names.EXTERNAL_SERVICES].append(f"{match} -j {target}")
+            self.out.at("filter", names.EXTERNAL_SERVICES).append(f"{match} -j {target}")
 
     def _node_port_jumps(self, number: int) -> Iterator[str]:
         kind = self.port.protocol.lower()
@@ -210,7 +219,7 @@ class PortRules:
     def _health_check_port(self, number: int) -> None:
         said = comment(f"{self._name} health check node port")
         rule = f"-p tcp {said} -m tcp --dport {number} -j ACCEPT"
-        self.out.filter[names.NODEPORTS].append(rule)
+        self.out.at("filter", names.NODEPORTS).append(rule)
 
     # --- the Service's own chains ---
 
@@ -226,7 +235,7 @@ class PortRules:
             said=f"{self._name} cluster IP",
             unless=None if config.masquerade_all else detector,
         )
-        self.out.nat[self._internal_chain].append(f"{match} -j {names.MARK_MASQ}")
+        self.out.at("nat", self._internal_chain).append(f"{match} -j {names.MARK_MASQ}")
 
     def _external_chain(self) -> None:
         """Traffic to NodePorts, externalIPs and load balancers.
@@ -235,7 +244,7 @@ class PortRules:
         outside client's is not, so the endpoint sees the client; pods and the node itself get
         Cluster behaviour, because their traffic does not really come from outside.
         """
-        rules = self.out.nat[self._ext_chain]
+        rules = self.out.at("nat", self._ext_chain)
         whose = f"for {self._name} external destinations"
         if not self.service.external_policy_local:
             rules.append(f"{comment(f'masquerade traffic {whose}')} -j {names.MARK_MASQ}")
@@ -254,7 +263,7 @@ class PortRules:
             rules.append(f"-j {self._local_chain if local else self._service_chain}")
 
     def _firewall_chain(self) -> None:
-        rules = self.out.nat[self._fw_chain]
+        rules = self.out.at("nat", self._fw_chain)
         said = comment(f"{self._name} loadbalancer IP")
         ranges = self.service.source_ranges
         for cidr in ranges:
@@ -271,7 +280,7 @@ class PortRules:
 
     def _pick_one(self, chain: str, endpoints: Sequence[Endpoint]) -> None:
         """First whoever the source was sent to before, then any with equal chances."""
-        rules = self.out.nat[chain]
+        rules = self.out.at("nat", chain)
         timeout_s = self.service.affinity_timeout_s
         if timeout_s is not None:
             for endpoint in endpoints:
@@ -288,7 +297,7 @@ class PortRules:
             rules.append(f"{said}{chance}-j {self._sep_chain(endpoint)}")
 
     def _endpoint_chain(self, endpoint: Endpoint) -> None:
-        rules = self.out.nat[self._sep_chain(endpoint)]
+        rules = self.out.at("nat", self._sep_chain(endpoint))
         said = self._said("")
         # A packet that comes back to its sender would have its own address as source.
         rules.append(f"-s {endpoint.address}/32 {said}-j {names.MARK_MASQ}")

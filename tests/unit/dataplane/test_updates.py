@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from labkit.cluster.model import Cluster, Endpoint, ObjectName, Service
 from labkit.dataplane.iptables.render import render
 from labkit.dataplane.names import port_proto_hash
 from tests.unit.dataplane.clusters import CLUSTER_IP, HERE, NODE1, P80, THERE, WEB, cluster
+from tests.unit.dataplane.restored import restored, saved
+from tests.unit.dataplane.strategies import changed, clusters
 
 OTHER = replace(
     WEB,
@@ -90,3 +94,21 @@ def test_chains_that_are_gone_are_deleted_in_the_transaction_that_lets_go_of_the
     deleted = {line.split()[1] for line in nat.splitlines() if line.startswith("-X ")}
     assert deleted == own_chains(WEB) & {chain for table in before.tables for chain in table.chains}
     assert all(f":{chain} - [0:0]" in nat for chain in deleted)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.data())
+def test_changes_one_after_the_other_leave_what_a_fresh_install_leaves(
+    data: st.DataObject,
+) -> None:
+    lab = data.draw(clusters())
+    before = render(lab, NODE1)
+    kernel = saved(before)
+    for _ in range(data.draw(st.integers(1, 3))):
+        lab = data.draw(changed(lab))
+        after, fresh = render(lab, NODE1, before), render(lab, NODE1)
+        kernel = restored(kernel, after.changes_from(before), flush=False)
+
+        assert after == fresh
+        assert kernel == saved(fresh)
+        before = after
