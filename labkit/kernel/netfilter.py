@@ -12,6 +12,7 @@ import os
 import socket
 import struct
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 from labkit.errors import KernelError
@@ -59,20 +60,34 @@ def generation(namespace: Namespace) -> int:
     Raises:
         KernelError: the kernel has no nf_tables.
     """
+    sock = conversation(namespace)
 
     def act() -> int:
-        with netlink.open_netlink(NETLINK_NETFILTER) as sock:
-            request = _nf_tables("ask for the generation of the rules", GET_GENERATION, 0, b"")
-            sock.send(netlink.encode(request, 1, acknowledge=False))
-            answer = sock.recv(1 << 16)
-            for _, code, reason in netlink.read_answers(answer):
-                if code:
-                    message = reason or os.strerror(code)
-                    raise KernelError(request.what, errno=code, message=message)
-            found = netlink.attributes(answer[netlink.HEADER.size + len(HEADER) :])
-            return int.from_bytes(found[1], "big")
+        request = _nf_tables("ask for the generation of the rules", GET_GENERATION, 0, b"")
+        sock.send(netlink.encode(request, 1, acknowledge=False))
+        answer = sock.recv(1 << 16)
+        for _, code, reason in netlink.read_answers(answer):
+            if code:
+                message = reason or os.strerror(code)
+                raise KernelError(request.what, errno=code, message=message)
+        found = netlink.attributes(answer[netlink.HEADER.size + len(HEADER) :])
+        return int.from_bytes(found[1], "big")
 
     return namespace.run(act)
+
+
+def conversation(namespace: Namespace) -> socket.socket:
+    """The socket by which a namespace's nf_tables are asked and changed, without old answers.
+
+    It stays open: when one is closed, the kernel waits until it has freed what the last change
+    deleted, which takes it ten milliseconds (net/netfilter/nf_tables_api.c, nft_rcv_nl_event).
+    """
+    sock = namespace.keep("netfilter", lambda: netlink.open_netlink(NETLINK_NETFILTER))
+    with suppress(BlockingIOError):
+        # Somebody was interrupted before all was heard.
+        while sock.recv(1 << 16, socket.MSG_DONTWAIT):
+            pass
+    return sock
 
 
 def legacy_sizes(namespace: Namespace, tables: Sequence[str]) -> tuple[bytes, ...]:

@@ -250,6 +250,7 @@ class Namespace:
         self.fd = fd
         self._edge = edge
         self._mount_fd = -1
+        self._kept: dict[str, Socket] = {}
 
     def run(self, function: Callable[[], T]) -> T:
         """Run ``function`` on the edge's thread, inside this namespace."""
@@ -259,6 +260,16 @@ class Namespace:
     def socket(self, family: int, kind: int, protocol: int = 0) -> Socket:
         """Return a socket that belongs to this namespace for life."""
         return self.run(lambda: socket.socket(family, kind, protocol))
+
+    def keep(self, name: str, make: Callable[[], Socket]) -> Socket:
+        """Return the socket of that name: made here the first time, closed with the namespace."""
+
+        def ensure() -> Socket:
+            if name not in self._kept:
+                self._kept[name] = make()
+            return self._kept[name]
+
+        return self.run(ensure)
 
     def sockets(self, count: int, family: int, kind: int, protocol: int = 0) -> list[Socket]:
         """Return many sockets for one switch of namespace.
@@ -387,6 +398,9 @@ class Namespace:
 
     def close(self) -> None:
         """Let go of the namespace; the kernel frees it and everything in it."""
+        for kept in self._kept.values():
+            kept.close()
+        self._kept.clear()
         for descriptor in (self.fd, self._mount_fd):
             if descriptor >= 0:
                 os.close(descriptor)

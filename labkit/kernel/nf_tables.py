@@ -24,9 +24,9 @@ from labkit.kernel.netfilter import (
     BATCH_END,
     DELETE_TABLE,
     NESTED,
-    NETLINK_NETFILTER,
     NEW_CHAIN,
     SUBSYSTEM_NFTABLES,
+    conversation,
 )
 from labkit.kernel.netlink import ACK, APPEND, CREATE, EXCLUSIVE, REQUEST, Request, attribute, text
 from labkit.kernel.netns import Namespace
@@ -175,22 +175,22 @@ def commit(namespace: Namespace, requests: Sequence[Request]) -> None:
     sent = b"".join(netlink.encode(m, n, acknowledge=False) for n, m in enumerate(messages, 1))
     last = len(messages) - 1
 
+    sock = conversation(namespace)
+
     def act() -> None:
-        with netlink.open_netlink(NETLINK_NETFILTER) as sock:
-            sock.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, 2 * len(sent))
-            sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVED)
-            sock.send(sent)
-            failure: KernelError | None = None
-            answered = False
-            while not answered:
-                for number_, code, reason in netlink.read_answers(sock.recv(RECEIVED)):
-                    if code and failure is None:
-                        what = f"{namespace.name}: {messages[number_ - 1].what}"
-                        message = reason or os.strerror(code)
-                        failure = KernelError(what, errno=code, message=message)
-                    answered |= number_ == last
-            if failure:
-                raise failure
+        sock.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, 2 * len(sent))
+        sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVED)
+        sock.send(sent)
+        failure: KernelError | None = None
+        answered = False
+        while not answered:
+            for sequence, code, reason in netlink.read_answers(sock.recv(RECEIVED)):
+                if code and failure is None:
+                    what = f"{namespace.name}: {messages[sequence - 1].what}"
+                    failure = KernelError(what, errno=code, message=reason or os.strerror(code))
+                answered |= sequence == last
+        if failure:
+            raise failure
 
     namespace.run(act)
 
