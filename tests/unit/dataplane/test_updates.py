@@ -96,6 +96,36 @@ def test_chains_that_are_gone_are_deleted_in_the_transaction_that_lets_go_of_the
     assert all(f":{chain} - [0:0]" in nat for chain in deleted)
 
 
+@pytest.mark.parametrize("others", [400, 4000])
+def test_an_endpoint_less_is_as_many_lines_among_many(others: int) -> None:
+    many = (
+        replace(
+            OTHER,
+            key=ObjectName("ns1", f"other-{number}"),
+            cluster_ip=CLUSTER_IP + number,
+            ports=(replace(P80, node_port=None),),
+        )
+        for number in range(1, others)
+    )
+    lab = cluster(*many, WEB)
+    before = render(lab, NODE1)
+
+    after = render(with_endpoints(lab, WEB, HERE), NODE1, before)
+
+    gone = f"KUBE-SEP-{port_proto_hash(WEB.port_name(P80), P80.protocol, str(THERE))}"
+    picks = f"KUBE-SVC-{port_proto_hash(WEB.port_name(P80), P80.protocol)}"
+    update = after.changes_from(before).splitlines()
+    assert [" ".join(line.split(" ")[:2]) for line in update] == [
+        "*nat",
+        f":{picks} -",
+        f":{gone} -",
+        f"-A {picks}",
+        f"-A {picks}",
+        f"-X {gone}",
+        "COMMIT",
+    ]
+
+
 @settings(deadline=None, max_examples=50)
 @given(st.data())
 def test_changes_one_after_the_other_leave_what_a_fresh_install_leaves(
