@@ -12,11 +12,11 @@ import re
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network
 from itertools import count
 from typing import Final
 
-from labkit.dataplane.nftables import rules
+from labkit.dataplane.nftables import rules, values
 from labkit.dataplane.nftables.steps import (
     AddChain,
     AddElements,
@@ -32,8 +32,6 @@ from labkit.kernel import nf_tables as nf
 from labkit.kernel.netlink import Request, attribute
 from labkit.kernel.nf_tables import Element, NewSet, Table
 
-PROTOCOLS: Final = {"tcp": 6, "udp": 17, "sctp": 132}
-"""As IANA numbers them."""
 LOCAL_ADDRESS: Final = struct.pack("=I", 2)
 """RTN_LOCAL."""
 PROTO_SPECIFIED: Final = 0x2
@@ -43,7 +41,6 @@ IN_ONE: Final = 128
 NEW_STATE: Final = struct.pack("=I", 0x8)
 """NF_CT_STATE_BIT(IP_CT_NEW)."""
 SECONDS: Final = {"d": 86400, "h": 3600, "m": 60, "s": 1}
-LAST_ADDRESS: Final = 2**32 - 1
 
 BIG_ENDIAN_KEY: Final = bytes.fromhex("000402000000")
 MERGED: Final = bytes.fromhex("020401000000")
@@ -108,7 +105,7 @@ class _Assembler:
                 new = [_element(*each) for each in elements.items()]
                 yield from (self._table.new_elements(name, some) for some in _messages(new))
             case DeleteElements(name, keys):
-                gone = [Element(_key(key)) for key in keys]
+                gone = [Element(values.key(key)) for key in keys]
                 yield from (self._table.delete_elements(name, some) for some in _messages(gone))
 
 
@@ -158,16 +155,16 @@ class _Rule:
         return _is_in(IPv4Network(network), nf.NOT_EQUAL if inverse else nf.EQUAL)
 
     def _not_from_range(self, first: str, last: str) -> Sequence[bytes]:
-        return nf.load_source(), nf.outside(_address(first), _address(last))
+        return nf.load_source(), nf.outside(values.address(first), values.address(last))
 
     def _not_from_any(self, listed: str) -> Sequence[bytes]:
-        ranges = [_ends(each) for each in listed.split(", ")]
+        ranges = [values.ends(each) for each in listed.split(", ")]
         addresses = all(first == last for first, last in ranges)
         self._anonymous(
             flags=0 if addresses else nf.INTERVAL,
             key=nf.IPV4_ADDRESS,
             told=BIG_ENDIAN_KEY + (b"" if addresses else MERGED) + OF_IP_SADDR,
-            elements=list(_points(ranges) if addresses else _intervals(ranges)),
+            elements=list(values.points(ranges) if addresses else values.intervals(ranges)),
         )
         return nf.load_source(), nf.look_up(short_name(self._chain), inverse=True)
 
@@ -193,7 +190,7 @@ class _Rule:
 
     def _dnat(self, address: str, port: str) -> Sequence[bytes]:
         return (
-            nf.load(nf.REGISTER, _address(address)),
+            nf.load(nf.REGISTER, values.address(address)),
             nf.load(nf.NEXT_REGISTER, struct.pack("!H", int(port))),
             nf.dnat(nf.NEXT_REGISTER, flags=PROTO_SPECIFIED),
         )
@@ -207,7 +204,10 @@ class _Rule:
             data_size=8,
             told=NUMBER_TO_ADDRESS,
             elements=[
-                Element(_number(index), attribute(nf.VALUE, _address(address) + _port(port)))
+                Element(
+                    values.host_number(index),
+                    attribute(nf.VALUE, values.address(address) + values.port(port)),
+                )
                 for index, (address, port) in enumerate(targets)
             ],
         )
@@ -221,7 +221,8 @@ class _Rule:
             data=nf.VERDICTS,
             told=NUMBER_TO_VERDICT,
             elements=[
-                Element(_number(int(index)), _verdict(value)) for index, value in _numbered(listed)
+                Element(values.host_number(int(index)), _verdict(value))
+                for index, value in _numbered(listed)
             ],
         )
         return nf.any_number(int(count)), nf.look_up(
@@ -284,7 +285,7 @@ STATEMENTS: Final[Sequence[tuple[re.Pattern[str], Callable[..., Sequence[bytes]]
 
 @lru_cache
 def _is_protocol(name: str) -> Sequence[bytes]:
-    return nf.load_meta(nf.META_L4PROTO), nf.compare(nf.EQUAL, bytes([PROTOCOLS[name]]))
+    return nf.load_meta(nf.META_L4PROTO), nf.compare(nf.EQUAL, bytes([values.PROTOCOLS[name]]))
 
 
 @lru_cache
@@ -303,7 +304,7 @@ def _is_in(network: IPv4Network, operator: int) -> Sequence[bytes]:
 
 
 def _messages(elements: Sequence[Element]) -> Iterator[Sequence[Element]]:
-    """As many elements as surely fit: an attribute has 64 KiB at most, an element half of one."""
+    """As many elements as surely fit: an attribute has 64 KiB at most, an element half a KiB."""
     return (elements[at : at + IN_ONE] for at in range(0, len(elements), IN_ONE))
 
 
@@ -317,36 +318,9 @@ def short_name(chain: str) -> str:
     return base64.urlsafe_b64encode(digest).decode()[:7]
 
 
-# --- values ---
-
-
-def _address(text: str) -> bytes:
-    return bytes(map(int, text.split(".")))
-
-
-def _number(value: int) -> bytes:
-    return struct.pack("=I", value)
-
-
-def _port(text: str) -> bytes:
-    """A port where others follow or go before: every part of a key or value fills four bytes."""
-    return struct.pack("!Hxx", int(text))
-
-
-def _key(text: str) -> bytes:
-    """A key such as ``10.96.0.1 . tcp . 80``."""
-    return b"".join(map(_part, text.split(" . ")))
-
-
-def _part(text: str) -> bytes:
-    if text in PROTOCOLS:
-        return struct.pack("=Bxxx", PROTOCOLS[text])
-    return _port(text) if text.isdecimal() else _address(text)
-
-
 def _element(key: str, element: rules.Element) -> Element:
     data = _verdict(element.verdict) if element.verdict else b""
-    return Element(_key(key), data, element.comment)
+    return Element(values.key(key), data, element.comment)
 
 
 def _verdict(text: str) -> bytes:
@@ -362,30 +336,6 @@ def _numbered(listed: str) -> Iterator[tuple[str, str]]:
     for item in listed.split(", "):
         index, _, value = item.partition(" : ")
         yield index, value
-
-
-def _ends(text: str) -> tuple[int, int]:
-    """First and last address of ``10.0.0.0/8``, ``10.0.0.1-10.0.0.5`` or ``10.0.0.1``."""
-    first, _, last = text.partition("-")
-    if last:
-        return int(IPv4Address(first)), int(IPv4Address(last))
-    network = IPv4Network(text)
-    return int(network.network_address), int(network.broadcast_address)
-
-
-def _points(ranges: Iterable[tuple[int, int]]) -> Iterator[Element]:
-    return (Element(first.to_bytes(4, "big")) for first, _ in ranges)
-
-
-def _intervals(ranges: Iterable[tuple[int, int]]) -> Iterator[Element]:
-    """Where an interval begins and where the next gap does; before the first one is a gap."""
-    found = sorted(ranges)
-    if found[0][0] > 0:
-        yield Element(bytes(4), ends_interval=True)
-    for first, last in found:
-        yield Element(first.to_bytes(4, "big"))
-        if last < LAST_ADDRESS:
-            yield Element((last + 1).to_bytes(4, "big"), ends_interval=True)
 
 
 def _dynamic_set(collection: rules.Collection) -> NewSet:
