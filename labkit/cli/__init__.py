@@ -11,6 +11,7 @@ import click
 
 COMMANDS: Final = {
     "apply": "add to a lab that stays, or change it, by a file",
+    "bench": "what labs, probes and rules cost here, beside others",
     "check": "the Checks of a lab that stays",
     "completion": "what bash, zsh or fish needs to complete labkit's names",
     "conformance": "how far a kube-proxy keeps to the specification",

@@ -11,8 +11,9 @@ import asyncio
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError
+from contextlib import contextmanager
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from labkit.errors import LabError, MissingFeature, UsageError
 from labkit.fuzz.block import STORAGE, Block, BlockResult, run_block
@@ -20,6 +21,8 @@ from labkit.kernel.folders import cache_folder
 
 if TYPE_CHECKING:
     from distributed import Client, Future
+
+T = TypeVar("T")
 
 BLOCKS_A_THREAD: Final = 2
 """So many are given out at a time: the next one is there when one ends."""
@@ -40,15 +43,24 @@ def on_dask(blocks: Iterable[Block], address: str) -> Iterator[BlockResult]:
             after the other.
         LabkitError: what a block raised.
     """
-    try:
-        import distributed
-        from distributed.comm.addressing import get_address_host_port
-    except ImportError as error:
-        raise MissingFeature(
-            "dask",
-            found="the Python package distributed is missing",
-            remedy="pip install labkit[dask]",
-        ) from error
+    with connected(address) as client:
+        threads = sum(client.nthreads().values())
+        yield from _results(client, iter(blocks), BLOCKS_A_THREAD * threads)
+
+
+@contextmanager
+def connected(address: str) -> Iterator[Client]:
+    """Yield a client of the Dask scheduler at an address; it has workers.
+
+    Raises:
+        MissingFeature: this machine has no Dask.
+        UsageError: the address is none.
+        LabError: nobody answers at that address, or it has no workers.
+    """
+    check_dask()
+    import distributed
+    from distributed.comm.addressing import get_address_host_port
+
     try:
         get_address_host_port(address)
     except ValueError as error:
@@ -58,10 +70,41 @@ def on_dask(blocks: Iterable[Block], address: str) -> Iterator[BlockResult]:
     except (OSError, TypeError, RuntimeError) as error:
         raise LabError(f"no Dask scheduler answers at {address}: {error}") from error
     with client:
-        threads = sum(client.nthreads().values())
-        if not threads:
+        if not sum(client.nthreads().values()):
             raise LabError(f"the Dask scheduler at {address} has no workers")
-        yield from _results(client, iter(blocks), BLOCKS_A_THREAD * threads)
+        yield client
+
+
+def check_dask() -> None:
+    """Find out whether there is Dask.
+
+    Raises:
+        MissingFeature: this machine has none.
+    """
+    try:
+        import distributed  # noqa: F401 - whether it can be
+    except ImportError as error:
+        raise MissingFeature(
+            "dask",
+            found="the Python package distributed is missing",
+            remedy="pip install labkit[dask]",
+        ) from error
+
+
+def result_of(future: Future[T]) -> T:
+    """Return what a worker has returned, or raise what it has raised.
+
+    Raises:
+        LabError: its workers died one after the other, or the scheduler is gone.
+    """
+    from distributed import KilledWorker
+
+    try:
+        return future.result()
+    except KilledWorker as error:
+        raise LabError(f"Dask workers died of a block, one after the other: {error}") from error
+    except (CancelledError, asyncio.CancelledError, OSError) as error:
+        raise LabError(f"the Dask scheduler is gone: {error}") from error
 
 
 def run_on_worker(block: Block) -> BlockResult:
@@ -71,7 +114,7 @@ def run_on_worker(block: Block) -> BlockResult:
 
 
 def _results(client: Client, blocks: Iterator[Block], at_a_time: int) -> Iterator[BlockResult]:
-    from distributed import KilledWorker, as_completed
+    from distributed import as_completed
 
     def given(block: Block) -> Future[BlockResult]:
         return client.submit(run_on_worker, block, pure=False)
@@ -79,12 +122,7 @@ def _results(client: Client, blocks: Iterator[Block], at_a_time: int) -> Iterato
     first = [given(block) for block in islice(blocks, at_a_time)]
     pending = as_completed(first, loop=client.loop)
     for future in pending:
-        try:
-            result = future.result()
-        except KilledWorker as error:
-            raise LabError(f"Dask workers died of a block, one after the other: {error}") from error
-        except (CancelledError, asyncio.CancelledError, OSError) as error:
-            raise LabError(f"the Dask scheduler is gone: {error}") from error
+        result = result_of(future)
         for block in islice(blocks, 1):
             pending.add(given(block))
         yield result

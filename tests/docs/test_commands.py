@@ -20,7 +20,6 @@ PLAYED = ROOT / "docs/tutorial.md"
 """One session, block by block; test_tutorial.py types every command of it into a terminal."""
 PAGES = [ROOT / "README.md", *sorted({*(ROOT / "docs").glob("*.md")} - {PLAYED})]
 SMALL = {
-    "bench/bench_setup.py": ["--pods", "3", "--rounds", "1", "--nodes", "2"],
     "bench/bench_probes.py": ["--hosts", "3", "--rounds", "1"],
     "bench/bench_fuzz.py": ["--clusters", "3", "--rounds", "1"],
     "bench/bench_held.py": ["--rounds", "1"],

@@ -1,0 +1,192 @@
+"""Draws panels with matplotlib: log-log axes, names at the lines, the same bytes for the same data.
+
+Colours are those of Okabe and Ito (https://jfly.uni-koeln.de/color/), which the colour-blind can
+tell apart; what others are held against is grey and dashed.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from labkit.bench.figures import amount
+from labkit.bench.plots import Line, Panel
+from labkit.errors import MissingFeature
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+GREY: Final = "#6b6b6b"
+FAINT: Final = "#e3e3e3"
+PANEL_INCHES: Final = (6.4, 4.2)
+ROW_INCHES: Final = 0.42
+LABEL_GAP: Final = 0.062
+"""What names at the right need between them, as a share of the panel's height."""
+STYLE: Final[Any] = {
+    "svg.hashsalt": "labkit",
+    "svg.fonttype": "path",
+    "font.size": 11,
+    "axes.titlesize": 13,
+    "axes.titleweight": "bold",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": GREY,
+    "xtick.color": GREY,
+    "ytick.color": GREY,
+    "axes.labelcolor": GREY,
+}
+
+
+def check_matplotlib() -> None:
+    """Find out before anything is measured.
+
+    Raises:
+        MissingFeature: it is not installed.
+    """
+    try:
+        import matplotlib  # noqa: F401 - whether it can be
+    except ImportError as error:
+        raise MissingFeature(
+            "plots",
+            found="the Python package matplotlib is missing",
+            remedy="pip install labkit[plot]",
+        ) from error
+
+
+def drawn(panels: Sequence[Panel], fmt: str) -> bytes:
+    """Return a picture of panels, one below the other, as ``svg`` or ``png``.
+
+    Raises:
+        MissingFeature: matplotlib is not installed.
+    """
+    check_matplotlib()
+    import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(STYLE):
+        heights = [_height(panel) for panel in panels]
+        figure = Figure(figsize=(PANEL_INCHES[0] * 1.35, sum(heights)), layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
+        for panel, ax in zip(panels, axes, strict=True):
+            _draw(panel, ax)
+        return _saved(figure, fmt)
+
+
+def _saved(figure: Figure, fmt: str) -> bytes:
+    file = io.BytesIO()
+    metadata = {"Date": None, "Creator": "labkit"} if fmt == "svg" else {"Software": "labkit"}
+    figure.savefig(file, format=fmt, dpi=150, facecolor="white", metadata=metadata)
+    return file.getvalue()
+
+
+def _height(panel: Panel) -> float:
+    if panel.has_growth:
+        return PANEL_INCHES[1]
+    return 1.0 + ROW_INCHES * len(panel.lines)
+
+
+def _draw(panel: Panel, ax: Axes) -> None:
+    ax.set_title(panel.title, loc="left")
+    colours = iter(COLOURS * len(panel.lines))
+    styled = [(line, GREY if line.is_measure else next(colours)) for line in panel.lines]
+    if panel.has_growth:
+        _draw_growth(panel, styled, ax)
+    else:
+        _draw_dots(panel, styled, ax)
+
+
+def _draw_growth(panel: Panel, styled: Sequence[tuple[Line, str]], ax: Axes) -> None:
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    for line, colour in styled:
+        sizes = [point.size for point in line.points]
+        medians = [point.found.median for point in line.points]
+        ax.plot(
+            sizes,
+            medians,
+            color=colour,
+            linewidth=1.5 if line.is_measure else 2.4,
+            linestyle="--" if line.is_measure else "-",
+            marker="o",
+            markersize=4,
+        )
+        low, high = [p.found.low for p in line.points], [p.found.high for p in line.points]
+        ax.vlines(sizes, low, high, color=colour, linewidth=1, alpha=0.6)
+    sizes = sorted({point.size for line in panel.lines for point in line.points})
+    ax.xaxis.set_major_locator(FixedLocator(sizes))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda size, _: f"{size:,.0f}"))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: amount(value, panel.unit)))
+    ax.yaxis.set_minor_formatter(NullFormatter())
+    ax.set_xlabel(panel.sizes)
+    ax.grid(visible=True, axis="y", color=FAINT)
+    ax.set_axisbelow(True)
+    _name_lines(styled, ax, panel.unit)
+
+
+def _name_lines(styled: Sequence[tuple[Line, str]], ax: Axes, unit: str) -> None:
+    """Write names where the lines end, in their colour, moved apart where they would meet."""
+    bottom, top = (math.log10(end) for end in ax.get_ylim())
+    ends = sorted(
+        (
+            ((math.log10(line.points[-1].found.median) - bottom) / (top - bottom), line, colour)
+            for line, colour in styled
+        ),
+        key=lambda end: end[0],
+    )
+    for place, (_, line, colour) in zip(apart([end[0] for end in ends]), ends, strict=True):
+        last = line.points[-1]
+        ax.annotate(
+            f"{line.label}  {amount(last.found.median, unit)}",
+            xy=(1.02, place),
+            xycoords="axes fraction",
+            color=colour,
+            va="center",
+            annotation_clip=False,
+        )
+
+
+def apart(places: Sequence[float], gap: float = LABEL_GAP) -> list[float]:
+    """Return ascending places, each at least ``gap`` above the one before, moved as little."""
+    moved: list[float] = []
+    for place in places:
+        moved.append(max(place, moved[-1] + gap) if moved else place)
+    over = max(moved[-1] - 1.0, 0.0) if moved else 0.0
+    for index in range(len(moved) - 1, -1, -1):
+        most = 1.0 if index == len(moved) - 1 else moved[index + 1] - gap
+        moved[index] = min(moved[index], most) if over else moved[index]
+    return moved
+
+
+def _draw_dots(panel: Panel, styled: Sequence[tuple[Line, str]], ax: Axes) -> None:
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    ax.set_xscale("log")
+    for row, (line, colour) in enumerate(reversed(styled)):
+        found = line.points[0].found
+        ax.hlines(row, found.low, found.high, color=colour, linewidth=2, alpha=0.6)
+        ax.plot([found.median], [row], "o", color=colour, markersize=8)
+        ax.annotate(
+            amount(found.median, panel.unit),
+            xy=(1.02, row),
+            xycoords=("axes fraction", "data"),
+            color=colour,
+            va="center",
+            annotation_clip=False,
+        )
+    ax.set_yticks(range(len(styled)), [line.label for line, _ in reversed(styled)])
+    ax.set_ylim(-0.6, len(styled) - 0.4)
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: amount(value, panel.unit)))
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.grid(visible=True, axis="x", color=FAINT)
+    ax.set_axisbelow(True)
+    ax.spines["left"].set_visible(False)
+    ax.tick_params(axis="y", length=0)
