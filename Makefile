@@ -41,8 +41,10 @@ fix: setup  ## let ruff format and mend what it can
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/ruff check --quiet --fix .
 
-bench: setup  ## what labs and probes cost here, against the kernel's own time
-	@for benchmark in bench/bench_*.py; do $(BIN)/python "$$benchmark" || exit 1; done
+bench: setup  ## what labs, probes and rules cost here, in short; labkit bench --help has the rest
+	@$(BIN)/labkit bench lab --pods 10,100 --nodes 1,10 --rounds 3
+	@$(BIN)/labkit bench probe --rounds 3 --services 10
+	@$(BIN)/labkit bench sync --services 10,1000 --rounds 3
 
 lock: setup  ## write requirements.lock anew from pyproject.toml
 	@scripts/lock

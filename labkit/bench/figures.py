@@ -88,7 +88,8 @@ def amount(value: float, unit: str) -> str:
 def amounts(found: Spread, unit: str) -> tuple[str, str]:
     """Return a median with its unit, and the spread in the same: ``146 ms``, ``133-170``."""
     factor, _ = scale(found.median, unit)
-    ends = f"{number(found.low / factor)}-{number(found.high / factor)}"
+    dash = " to " if found.low < 0 else "-"
+    ends = f"{number(found.low / factor)}{dash}{number(found.high / factor)}"
     return amount(found.median, unit), ends
 
 

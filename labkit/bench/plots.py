@@ -11,10 +11,10 @@ from labkit.bench.results import Measurement, Report
 
 HEADLINES: Final[Mapping[str, Sequence[str]]] = {
     "lab": ("set-up", "memory of processes a pod (PSS)"),
-    "probe": ("probes a second", "latency, 99 of 100"),
+    "probe": ("probes, ",),
     "sync": ("install", "a Service added", "connect, last Service"),
 }
-"""What a picture shows of each benchmark, where it is not told; of the others everything."""
+"""How the metrics begin that a picture shows, where it is not told; of the others all are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def panels(report: Report, *, metrics: Sequence[str] = ()) -> list[Panel]:
                 lines=_lines(measured),
             )
             for metric, measured in by_metric.items()
-            if not wanted or metric in wanted
+            if not wanted or metric.startswith(tuple(wanted))
         ]
     return found
 

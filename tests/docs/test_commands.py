@@ -19,12 +19,6 @@ ROOT = Path(__file__).parent.parent.parent
 PLAYED = ROOT / "docs/tutorial.md"
 """One session, block by block; test_tutorial.py types every command of it into a terminal."""
 PAGES = [ROOT / "README.md", *sorted({*(ROOT / "docs").glob("*.md")} - {PLAYED})]
-SMALL = {
-    "bench/bench_probes.py": ["--hosts", "3", "--rounds", "1"],
-    "bench/bench_fuzz.py": ["--clusters", "3", "--rounds", "1"],
-    "bench/bench_held.py": ["--rounds", "1"],
-}
-"""Benchmarks are run as shown but small: what they print is asked for, not how fast it is."""
 BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -78,10 +72,6 @@ def test_a_shown_command_works(page: str, shown: str, tmp_path: Path) -> None:
         own = {"pytest", "labkit", "python"}
         binaries = Path(sys.executable).parent
         command = [str(binaries / word) if word in own else word for word in (program, *arguments)]
-
-    for benchmark, small in SMALL.items():
-        if benchmark in arguments:
-            command = [sys.executable, str(ROOT / benchmark), *small]
 
     environment = (
         {**os.environ, "PATH": path_with_kube_proxy(tmp_path)}

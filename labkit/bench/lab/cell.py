@@ -12,6 +12,7 @@ from labkit.bench.lab.settle import settle
 from labkit.bench.lab.tools import STAR, TOOLS, python_with, run_alone
 from labkit.bench.results import Metric
 from labkit.errors import LabError
+from labkit.kernel.guest.exchange import kernel_kind
 from labkit.kernel.netns import Edge
 
 LABELS: Final[Mapping[str, str]] = {
@@ -83,6 +84,9 @@ class LabCell:
 
     def _contestants(self, notebook: Notebook) -> Iterator[Contestant]:
         for name in self._names():
+            if name in TOOLS and kernel_kind() != "host":
+                notebook.leave_out(name, "in a guest the programs that it starts take minutes")
+                continue
             python = python_with(name) if name in TOOLS else sys.executable
             if python is None:
                 notebook.leave_out(name, f"it is not installed; {TOOLS[name].remedy}")

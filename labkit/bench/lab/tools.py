@@ -35,7 +35,9 @@ class Tool:
 
 
 TOOLS: Final[Mapping[str, Tool]] = {
-    "mininet": Tool("mininet.net", ("brctl",), "apt-get install mininet bridge-utils"),
+    "mininet": Tool(
+        "mininet.net", ("brctl", "ping"), "apt-get install mininet bridge-utils iputils-ping"
+    ),
     "munet": Tool("munet.parser", (), f"{sys.executable} -m pip install munet"),
 }
 

@@ -13,6 +13,8 @@ from typing import Final
 from labkit.cluster.model import (
     Client,
     Cluster,
+    Container,
+    ContainerPort,
     Endpoint,
     KubeProxy,
     Network,
@@ -20,8 +22,10 @@ from labkit.cluster.model import (
     ObjectName,
     Pod,
     RealKubeProxy,
+    Route,
     Service,
     ServicePort,
+    ServiceType,
 )
 from labkit.cluster.model import Protocol as TransportProtocol
 
@@ -35,12 +39,29 @@ SERVERS: Final = 12
 ENDPOINTS: Final = 3
 
 
-def service_cluster(count: int, *, seed: int) -> Cluster:
-    """One node, a client, thirteen pods, and so many Services with three endpoints each."""
-    node = Node(name="node1", address=LAN[1], pod_cidr=IPv4Network("10.244.1.0/24"))
-    caller = _pod(node, CALLER, 2)
-    servers = [_pod(node, f"web-{number}", 3 + number) for number in range(SERVERS)]
-    services = tuple(_service(number) for number in range(count))
+def service_cluster(count: int, *, seed: int, nodes: int = 1, node_ports: bool = False) -> Cluster:
+    """Nodes, a client, thirteen pods, and so many Services with three endpoints each.
+
+    Args:
+        count: how many Services.
+        seed: of which pods they lead to.
+        nodes: how many nodes; the pods are spread over them.
+        node_ports: whether each Service has a NodePort, too.
+    """
+    cidrs = list(PODS.subnets(new_prefix=24))[1 : nodes + 1]
+    every = tuple(
+        Node(name=f"node{number}", address=LAN[number], pod_cidr=cidr)
+        for number, cidr in enumerate(cidrs, 1)
+    )
+    caller = _pod(every[0], CALLER, 2)
+    servers = [
+        _pod(every[number % nodes], f"web-{number}", 3 + number) for number in range(SERVERS)
+    ]
+    services = tuple(_service(number, node_port=node_ports) for number in range(count))
+    routes = (
+        Route(to=SERVICES, via=every[0].address),
+        *(Route(to=node.pod_cidr, via=node.address) for node in every),
+    )
     return Cluster(
         name="bench",
         dataplane="none",
@@ -51,8 +72,8 @@ def service_cluster(count: int, *, seed: int) -> Cluster:
             service_cidr=SERVICES,
         ),
         kube_proxy=KubeProxy(cluster_cidr=PODS),
-        nodes=(node,),
-        clients=(Client(name="client", address=LAN[100]),),
+        nodes=every,
+        clients=(Client(name="client", address=LAN[100], routes=routes),),
         pods=(caller, *servers),
         services=services,
         endpoints={
@@ -60,6 +81,13 @@ def service_cluster(count: int, *, seed: int) -> Cluster:
             for number, service in enumerate(services)
         },
     )
+
+
+def with_responders(cluster: Cluster) -> Cluster:
+    """The same with a responder in each pod."""
+    container = Container(name="web", ports=(ContainerPort(port=PORT),))
+    pods = tuple(replace(pod, containers=(container,)) for pod in cluster.pods)
+    return replace(cluster, pods=pods)
 
 
 def without_services(cluster: Cluster) -> Cluster:
@@ -103,12 +131,19 @@ def _pod(node: Node, name: str, host: int) -> Pod:
     )
 
 
-def _service(number: int) -> Service:
+def _service(number: int, *, node_port: bool = False) -> Service:
     return Service(
         key=ObjectName("default", f"service-{number:05}"),
+        type=ServiceType.NODE_PORT if node_port else ServiceType.CLUSTER_IP,
         cluster_ip=SERVICES[number + 10],
         ports=(
-            ServicePort(name="http", protocol=TransportProtocol.TCP, port=PORT, target_port=PORT),
+            ServicePort(
+                name="http",
+                protocol=TransportProtocol.TCP,
+                port=PORT,
+                target_port=PORT,
+                node_port=30_000 + number if node_port else None,
+            ),
         ),
     )
 

@@ -6,30 +6,29 @@ no timeouts, no errors told apart, no JSON read, no source ports of its own choi
 
 from __future__ import annotations
 
+import os
 import select
 import socket
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+from labkit.bench.probe.ask import ANSWER, SILENCE_S, WINDOW, Ask, grouped
 from labkit.kernel.netns import Namespace
-from labkit.probe.wire import PROBE_REQUEST, Identity
+from labkit.probe.wire import PROBE_REQUEST
 
-WINDOW: Final = 256
-"""Conversations at a time."""
-ANSWER: Final = Identity("web-1", "node1", "web-1").http_answer("10.0.0.1:40000", "10.0.0.2:80")
+BACKLOG: Final = 4096
 _STREAM: Final = socket.SOCK_STREAM | socket.SOCK_NONBLOCK
 
 
 class BareEpoll:
     """Owns one epoll, the listening sockets, and the conversations under way."""
 
-    def __init__(self, namespaces: Sequence[Namespace], port: int) -> None:
-        self._namespaces = namespaces
-        self._port = port
+    def __init__(self, listeners: Sequence[Namespace], port: int) -> None:
         self._epoll = select.epoll()
         self._callbacks: dict[int, Callable[[], None]] = {}
-        self._answered = 0
-        self._listeners = [self._listen(namespace) for namespace in namespaces]
+        self._taken: list[float] = []
+        self._listeners = [self._listen(namespace, port) for namespace in listeners]
 
     def close(self) -> None:
         """Close every socket."""
@@ -37,36 +36,40 @@ class BareEpoll:
             listener.close()
         self._epoll.close()
 
-    def run(self, pairs: Sequence[tuple[int, str]]) -> None:
-        """Probe from a namespace, by its place, to an address: all pairs, in order."""
-        self._answered = 0
+    def run(self, asks: Sequence[Ask]) -> list[float]:
+        """Ask everything, and return what each took, in seconds."""
+        self._taken = []
         started = 0
-        while self._answered < len(pairs):
-            room = WINDOW - (started - self._answered)
-            if room >= WINDOW // 2 and started < len(pairs):
-                batch = pairs[started : started + room]
+        while len(self._taken) < len(asks):
+            room = WINDOW - (started - len(self._taken))
+            if room >= WINDOW // 2 and started < len(asks):
+                batch = asks[started : started + room]
                 started += len(batch)
-                for sock, (_place, address) in zip(self._open(batch), batch, strict=True):
-                    self._ask(sock, address)
-            for fd, _events in self._epoll.poll(1, WINDOW):
+                for sock, ask in zip(self._open(batch), batch, strict=True):
+                    self._ask(sock, ask)
+            ready = self._epoll.poll(SILENCE_S, WINDOW)
+            if not ready:
+                raise TimeoutError(f"no answer for {SILENCE_S:.0f} s")
+            for fd, _events in ready:
                 self._callbacks[fd]()
+        return self._taken
 
-    def _open(self, batch: Sequence[tuple[int, str]]) -> Iterator[socket.socket]:
-        counts: dict[int, int] = {}
-        for place, _address in batch:
-            counts[place] = counts.get(place, 0) + 1
+    def _open(self, batch: Sequence[Ask]) -> Iterator[socket.socket]:
         made = {
-            place: self._namespaces[place].sockets(count, socket.AF_INET, _STREAM)
-            for place, count in counts.items()
+            namespace: namespace.sockets(count, socket.AF_INET, _STREAM)
+            for namespace, count in grouped(batch).items()
         }
-        for place, _address in batch:
-            yield made[place].pop()
+        for ask in batch:
+            yield made[ask.namespace].pop()
 
-    def _ask(self, sock: socket.socket, address: str) -> None:
-        sock.connect_ex((address, self._port))
+    def _ask(self, sock: socket.socket, ask: Ask) -> None:
+        began = time.perf_counter()
+        sock.connect_ex((ask.address, ask.port))
         fd = sock.fileno()
 
         def send() -> None:
+            if code := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                raise OSError(code, f"{os.strerror(code)}: {ask.address}:{ask.port}")
             sock.send(PROBE_REQUEST)
             self._callbacks[fd] = receive
             self._epoll.modify(fd, select.EPOLLIN)
@@ -76,16 +79,16 @@ class BareEpoll:
                 raise ConnectionError("no answer")
             del self._callbacks[fd]
             sock.close()
-            self._answered += 1
+            self._taken.append(time.perf_counter() - began)
 
         self._callbacks[fd] = send
         self._epoll.register(fd, select.EPOLLOUT)
 
-    def _listen(self, namespace: Namespace) -> socket.socket:
+    def _listen(self, namespace: Namespace, port: int) -> socket.socket:
         listener = namespace.socket(socket.AF_INET, _STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("", self._port))
-        listener.listen(4096)
+        listener.bind(("", port))
+        listener.listen(BACKLOG)
 
         def accept() -> None:
             while True:
