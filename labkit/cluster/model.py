@@ -233,7 +233,7 @@ class Service:
         return self.internal_traffic_policy is TrafficPolicy.LOCAL
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Endpoint:
     """One address and port behind a Service port (KEP-752), its conditions (KEP-1669) and hints."""
 
@@ -248,8 +248,13 @@ class Endpoint:
     zone_hints: frozenset[str] = frozenset()
     node_hints: frozenset[str] = frozenset()
 
-    def __str__(self) -> str:
+    @cached_property
+    def address_port(self) -> str:
+        """``10.244.1.2:80``: each node's rules say it several times."""
         return f"{self.address}:{self.port}"
+
+    def __str__(self) -> str:
+        return self.address_port
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

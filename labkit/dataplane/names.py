@@ -6,9 +6,9 @@ servicePortEndpointChainName.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from functools import lru_cache
+from itertools import product
 from typing import Final
 
 from labkit.cluster.model import Protocol, ServicePortName
@@ -24,6 +24,12 @@ FIREWALL: Final = "KUBE-FIREWALL"
 """kubelet's; kube-proxy keeps a copy, as it is kube-proxy that opens the hole which this closes."""
 CANARY: Final = "KUBE-PROXY-CANARY"
 
+PAIRS: Final = [
+    first + second for first, second in product("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", repeat=2)
+]
+"""Base32 (RFC 4648), two characters at a time: `base64.b32encode` takes five times as long."""
+SHIFTS: Final = range(70, -1, -10)
+
 
 @lru_cache(maxsize=16)
 def port_proto_hash(name: ServicePortName, protocol: Protocol, endpoint: str = "") -> str:
@@ -32,7 +38,8 @@ def port_proto_hash(name: ServicePortName, protocol: Protocol, endpoint: str = "
     Sixteen keep ``KUBE-SVC-`` plus the hash inside the 28 characters of an iptables chain name.
     """
     digest = hashlib.sha256(f"{name}{protocol.lower()}{endpoint}".encode()).digest()
-    return base64.b32encode(digest).decode()[:16]
+    bits = int.from_bytes(digest[:10])
+    return "".join(PAIRS[bits >> shift & 1023] for shift in SHIFTS)
 
 
 def service_chain(name: ServicePortName, protocol: Protocol) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Final
 
-from labkit.cluster.model import Endpoint, KubeProxy, Node, Service, ServicePort
+from labkit.cluster.model import Endpoint, KubeProxy, Node, Service, ServicePort, ServicePortName
 from labkit.cluster.topology import (
     Categorized,
     is_externally_accessible,
@@ -54,6 +54,7 @@ def port_chains(
         _PortRules(
             service=service,
             port=port,
+            name=service.port_name(port),
             cluster_ip=service.cluster_ip,
             endpoints=endpoints,
             options=options,
@@ -68,6 +69,7 @@ class _PortRules:
 
     service: Service
     port: ServicePort
+    name: ServicePortName
     cluster_ip: IPv4Address
     endpoints: Categorized
     options: Options
@@ -102,27 +104,26 @@ class _PortRules:
 
     @property
     def _name(self) -> str:
-        return str(self.service.port_name(self.port))
+        return str(self.name)
 
     @property
     def _service_chain(self) -> str:
-        return names.service_chain(self.service.port_name(self.port), self.port.protocol)
+        return names.service_chain(self.name, self.port.protocol)
 
     @property
     def _local_chain(self) -> str:
-        return names.local_chain(self.service.port_name(self.port), self.port.protocol)
+        return names.local_chain(self.name, self.port.protocol)
 
     @property
     def _ext_chain(self) -> str:
-        return names.external_chain(self.service.port_name(self.port), self.port.protocol)
+        return names.external_chain(self.name, self.port.protocol)
 
     @property
     def _fw_chain(self) -> str:
-        return names.firewall_chain(self.service.port_name(self.port), self.port.protocol)
+        return names.firewall_chain(self.name, self.port.protocol)
 
     def _sep_chain(self, endpoint: Endpoint) -> str:
-        name = self.service.port_name(self.port)
-        return names.endpoint_chain(name, self.port.protocol, str(endpoint))
+        return names.endpoint_chain(self.name, self.port.protocol, str(endpoint))
 
     @property
     def _internal(self) -> tuple[Endpoint, ...]:
