@@ -8,25 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address
 from itertools import chain
 from typing import Final
 
+from labkit.cluster.addresses import ipv4_of
 from labkit.cluster.model import (
     Endpoint,
     Node,
     ObjectName,
     Pod,
-    Protocol,
     Service,
     ServicePort,
     ServicePortName,
 )
+from labkit.cluster.pod_index import PodIndex
 from labkit.manifest import kinds
 
-SERVICE_LABEL: Final = "kubernetes.io/service-name"
 SAME_ZONE: Final = ("PreferClose", "PreferSameZone")
 SAME_NODE: Final = "PreferSameNode"
+NO_HINTS: Final[frozenset[str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,44 +35,31 @@ class EndpointSource:
 
     manifests: Mapping[ObjectName, kinds.Service]
     slices: Mapping[ObjectName, Sequence[kinds.EndpointSlice]]
-    pods: Sequence[Pod]
+    pods: PodIndex
     nodes: Mapping[str, Node]
 
 
-def build_endpoints(
-    services: Sequence[Service], source: EndpointSource
-) -> Mapping[ServicePortName, tuple[Endpoint, ...]]:
-    """The endpoints of each Service port, sorted as kube-proxy sorts them, by their text."""
-    found: dict[ServicePortName, tuple[Endpoint, ...]] = {}
-    for service in services:
-        selector = source.manifests[service.key].spec.selector
-        chosen = selected(service.key.namespace, selector, source.pods)
-        for port in service.ports:
-            # A Service with a selector can have slices of others too: proxies take all of them.
-            endpoints = chain(
-                _from_slices(service, port, source), _from_pods(service, port, chosen, source)
-            )
-            unique = {str(endpoint): endpoint for endpoint in endpoints}
-            found[service.port_name(port)] = tuple(unique[text] for text in sorted(unique))
-    return found
+def endpoints_of(
+    service: Service, source: EndpointSource
+) -> Iterator[tuple[ServicePortName, tuple[Endpoint, ...]]]:
+    """The endpoints of each port of a Service, sorted as kube-proxy sorts them, by their text."""
+    selector = source.manifests[service.key].spec.selector
+    chosen = source.pods.selected(service.key.namespace, selector)
+    for port in service.ports:
+        # A Service with a selector can have slices of others too: proxies take all of them.
+        by_text = dict(
+            chain(_from_slices(service, port, source), _from_pods(service, port, chosen, source))
+        )
+        yield service.port_name(port), tuple(by_text[text] for text in sorted(by_text))
 
 
-def selected(
-    namespace: str, selector: Mapping[str, str] | None, pods: Sequence[Pod]
-) -> Sequence[Pod]:
-    """The pods that the selector of a Service in ``namespace`` means; none without a selector."""
-    if not selector:
-        return ()
-    return [
-        pod
-        for pod in pods
-        if pod.key.namespace == namespace and selector.items() <= pod.labels.items()
-    ]
+Shown = tuple[str, Endpoint]
+"""An endpoint with its text, which says the same as its `str`."""
 
 
 def _from_pods(
     service: Service, port: ServicePort, pods: Sequence[Pod], source: EndpointSource
-) -> Iterator[Endpoint]:
+) -> Iterator[Shown]:
     publish = source.manifests[service.key].spec.publish_not_ready_addresses
     for pod in pods:
         number = target_port(pod, port)
@@ -80,7 +67,7 @@ def _from_pods(
             continue
         ready = publish or (pod.ready and not pod.terminating)
         zones, nodes = _hints(service, source.nodes[pod.node]) if ready else (None, None)
-        yield Endpoint(
+        endpoint = Endpoint(
             address=pod.address,
             port=number,
             node=pod.node,
@@ -88,9 +75,10 @@ def _from_pods(
             ready=ready,
             serving=pod.ready,
             terminating=pod.terminating,
-            zone_hints=frozenset({zones} if zones else ()),
-            node_hints=frozenset({nodes} if nodes else ()),
+            zone_hints=frozenset((zones,)) if zones else NO_HINTS,
+            node_hints=frozenset((nodes,)) if nodes else NO_HINTS,
         )
+        yield f"{source.pods.shown[pod.key]}:{number}", endpoint
 
 
 def target_port(pod: Pod, port: ServicePort) -> int | None:
@@ -113,26 +101,14 @@ def _hints(service: Service, node: Node) -> tuple[str | None, str | None]:
     return None, None
 
 
-def _from_slices(service: Service, port: ServicePort, source: EndpointSource) -> Iterator[Endpoint]:
+def _from_slices(service: Service, port: ServicePort, source: EndpointSource) -> Iterator[Shown]:
     for piece in source.slices.get(service.key, ()):
         for number in _slice_ports(piece, port):
-            pods = _pods_at(source.pods, port.protocol, number)
             for entry in piece.endpoints:
-                yield _by_hand(service, entry, number, pods)
-
-
-def _pods_at(pods: Sequence[Pod], protocol: Protocol, port: int) -> Mapping[IPv4Address, Pod]:
-    """Pods by address; at a node's address that on the host network which declares the port."""
-    return {
-        pod.address: pod
-        for pod in pods
-        if not pod.host_network
-        or any(
-            (declared.port, declared.protocol) == (port, protocol)
-            for container in pod.containers
-            for declared in container.ports
-        )
-    }
+                # kube-proxy uses the first address; the API allows no second one in practice.
+                text = entry.addresses[0]
+                found = source.pods.at(text, port.protocol, number)
+                yield f"{text}:{number}", _by_hand(service, entry, number, found)
 
 
 def _slice_ports(piece: kinds.EndpointSlice, port: ServicePort) -> Iterator[int]:
@@ -142,19 +118,14 @@ def _slice_ports(piece: kinds.EndpointSlice, port: ServicePort) -> Iterator[int]
 
 
 def _by_hand(
-    service: Service,
-    entry: kinds.EndpointEntry,
-    port: int,
-    pods: Mapping[IPv4Address, Pod],
+    service: Service, entry: kinds.EndpointEntry, port: int, found: Pod | None
 ) -> Endpoint:
-    # kube-proxy uses an endpoint's first address; the API allows no second one in practice.
-    address = IPv4Address(entry.addresses[0])
     conditions = entry.conditions
     return Endpoint(
-        address=address,
+        address=ipv4_of(entry.addresses[0]),
         port=port,
         node=entry.node_name,
-        pod=_pod_name(service, entry, pods.get(address)),
+        pod=_pod_name(service, entry, found),
         # A condition that is not said counts as true, in the slice cache of kube-proxy too.
         ready=conditions.ready is not False,
         serving=conditions.serving is not False,

@@ -14,6 +14,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from labkit.cluster.addresses import ipv4_of
 from labkit.cluster.model import Mapped, Node, ObjectName, Pod, Service
 from labkit.manifest import kinds
 
@@ -42,7 +43,8 @@ class Placed:
 
 def mapped(displaced: Iterable[kinds.Displaced], placed: Placed) -> tuple[Mapped, ...]:
     """What became of every displaced address whose owner is still there."""
-    used = placed.used()
+    given = tuple(displaced)
+    used = placed.used() if given else {}
     return tuple(
         Mapped(
             what=_what(each),
@@ -50,7 +52,7 @@ def mapped(displaced: Iterable[kinds.Displaced], placed: Placed) -> tuple[Mapped
             used=used[each.kind, each.namespace, each.name],
             why=each.why,
         )
-        for each in displaced
+        for each in given
         if (each.kind, each.namespace, each.name) in used
     )
 
@@ -63,9 +65,10 @@ def _what(each: kinds.Displaced) -> str:
 
 def aliases(displaced: Iterable[kinds.Displaced], placed: Placed) -> Mapping[str, str]:
     """Addresses of hosts in the lab by those that they have in the cluster."""
-    used = placed.used()
+    given = tuple(displaced)
+    used = placed.used() if given else {}
     found: dict[str, str] = {}
-    for each in displaced:
+    for each in given:
         address = used.get((each.kind, each.namespace, each.name))
         if each.kind in _HOSTS and each.given and address:
             found.setdefault(each.given, address)
@@ -89,22 +92,18 @@ def _ingress(
     return replace(entry, ip=known[entry.ip]) if entry.ip and entry.ip in known else entry
 
 
-def slices_by_service(
-    pieces: Iterable[kinds.EndpointSlice], known: Mapping[str, str], label: str
-) -> Mapping[ObjectName, Sequence[kinds.EndpointSlice]]:
-    """EndpointSlices by the Service that ``label`` names, with the addresses of the lab.
+def of_one_family(
+    pieces: Iterable[kinds.EndpointSlice], known: Mapping[str, str]
+) -> Sequence[kinds.EndpointSlice]:
+    """The EndpointSlices of one Service that count, with the addresses of the lab.
 
-    Of a Service that has none for IPv4, those for IPv6 count as far as the lab has given their
-    endpoints an IPv4 address.
+    Where there is none for IPv4, those for IPv6 count as far as the lab has given their endpoints
+    an IPv4 address.
     """
-    found: defaultdict[str, defaultdict[ObjectName, list[kinds.EndpointSlice]]]
-    found = defaultdict(lambda: defaultdict(list))
+    found: defaultdict[str, list[kinds.EndpointSlice]] = defaultdict(list)
     for piece in pieces:
-        name = piece.metadata.labels.get(label)
-        if name:
-            key = ObjectName(piece.metadata.namespace, name)
-            found[piece.address_type][key].append(_translated(piece, known))
-    return {**found["IPv6"], **found["IPv4"]}
+        found[piece.address_type].append(piece)
+    return [_translated(piece, known) for piece in found["IPv4"] or found["IPv6"]]
 
 
 def _translated(piece: kinds.EndpointSlice, known: Mapping[str, str]) -> kinds.EndpointSlice:
@@ -122,7 +121,7 @@ def _translated(piece: kinds.EndpointSlice, known: Mapping[str, str]) -> kinds.E
 
 def outside_addresses(scenario: kinds.Scenario) -> frozenset[IPv4Address]:
     """External addresses and those of hand-written slices: no host may be given one of these."""
-    return frozenset(IPv4Address(text) for text in _outside(scenario))
+    return frozenset(map(ipv4_of, _outside(scenario)))
 
 
 def _outside(scenario: kinds.Scenario) -> Iterator[str]:

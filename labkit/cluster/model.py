@@ -14,7 +14,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:  # an origin is made of what is here
+    from labkit.cluster.derived.origin import Origin
 
 DEFAULT_NAMESPACE: Final = "default"
 """The Kubernetes Namespace whose objects are shown without their Namespace's name."""
@@ -354,6 +357,8 @@ class Cluster:
     """What serves it under the data plane ``kube-proxy``; None under the others."""
     mapped: tuple[Mapped, ...] = ()
     """Addresses of a dumped cluster that the lab cannot have as they are."""
+    origin: Origin | None = field(default=None, repr=False, compare=False)
+    """What it was derived from, for `labkit.cluster.build` to go on from; None if by hand."""
 
     @cached_property
     def node_by_name(self) -> Mapping[str, Node]:

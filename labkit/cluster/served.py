@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from labkit.cluster.endpoints import EndpointSource, selected
+from labkit.cluster.endpoints import EndpointSource
 from labkit.cluster.model import Container, ContainerPort, ObjectName, Pod, Protocol
 from labkit.manifest import kinds
 
@@ -34,7 +34,7 @@ def with_served_ports(source: EndpointSource, dumped: frozenset[ObjectName]) -> 
     A port of a node goes to the pod that declares it, else to the first that is sent to there.
     """
     holders: dict[_Claim, ObjectName] = {}
-    for pod in source.pods:
+    for pod in source.pods.pods:
         for port in (port for container in pod.containers for port in container.ports):
             holders.setdefault(_claim(pod, port.protocol, port.port), pod.key)
     extra: defaultdict[ObjectName, list[ContainerPort]] = defaultdict(list)
@@ -43,7 +43,23 @@ def with_served_ports(source: EndpointSource, dumped: frozenset[ObjectName]) -> 
         if pod.key in dumped and claim not in holders:
             holders[claim] = pod.key
             extra[pod.key].append(ContainerPort(port=number, protocol=protocol))
-    return tuple(_declaring(pod, extra.get(pod.key, ())) for pod in source.pods)
+    return tuple(_declaring(pod, extra.get(pod.key, ())) for pod in source.pods.pods)
+
+
+def asks_for_more(source: EndpointSource, dumped: frozenset[ObjectName]) -> bool:
+    """Whether Services or slices of ``source`` send to a port that a pod ``dumped`` has not told.
+
+    ``source`` may hold a part of them alone.
+    """
+    return any(
+        pod.key in dumped and not _declares(pod, protocol, number)
+        for pod, protocol, number in _sent_to(source)
+    )
+
+
+def _declares(pod: Pod, protocol: Protocol, number: int) -> bool:
+    ports = (port for container in pod.containers for port in container.ports)
+    return any((port.protocol, port.port) == (protocol, number) for port in ports)
 
 
 def _claim(pod: Pod, protocol: Protocol, port: int) -> _Claim:
@@ -61,7 +77,7 @@ def _declaring(pod: Pod, ports: Sequence[ContainerPort]) -> Pod:
 def _sent_to(source: EndpointSource) -> Iterator[tuple[Pod, Protocol, int]]:
     """Every pod and port that a Service or a slice names by number."""
     for key, manifest in source.manifests.items():
-        pods = selected(key.namespace, manifest.spec.selector, source.pods)
+        pods = source.pods.selected(key.namespace, manifest.spec.selector)
         for port in manifest.spec.ports:
             number = port.port if port.target_port is None else port.target_port
             if isinstance(number, int):
@@ -70,18 +86,20 @@ def _sent_to(source: EndpointSource) -> Iterator[tuple[Pod, Protocol, int]]:
 
 
 def _by_hand(source: EndpointSource) -> Iterator[tuple[Pod, Protocol, int]]:
-    by_address = {str(pod.address): pod for pod in source.pods if not pod.host_network}
-    name, value = _API_SERVER_LABEL
-    servers = [each for each in source.pods if each.labels.get(name) == value]
-    by_node: Mapping[str, Pod] = {str(each.address): each for each in servers if each.host_network}
     for key, pieces in source.slices.items():
-        pods = {**by_address, **by_node} if key == _API_SERVER else by_address
+        servers = _api_servers(source.pods.pods) if key == _API_SERVER else {}
         for piece in pieces:
             for address in _addresses(piece):
-                if pod := pods.get(address):
+                if pod := servers.get(address) or source.pods.by_address.get(address):
                     for port in piece.ports:
                         if port.port:
                             yield pod, Protocol(port.protocol), port.port
+
+
+def _api_servers(pods: Sequence[Pod]) -> Mapping[str, Pod]:
+    name, value = _API_SERVER_LABEL
+    servers = (each for each in pods if each.labels.get(name) == value and each.host_network)
+    return {str(each.address): each for each in servers}
 
 
 def _addresses(piece: kinds.EndpointSlice) -> Iterator[str]:

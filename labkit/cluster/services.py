@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Final
 
-from labkit.cluster.addresses import first_free_port, take, usable
+from labkit.cluster.addresses import Pool
 from labkit.cluster.hosts import cidr
 from labkit.cluster.model import (
     Ingress,
@@ -19,6 +20,7 @@ from labkit.cluster.model import (
     ServiceType,
     TrafficPolicy,
 )
+from labkit.errors import UsageError
 from labkit.manifest import kinds
 
 HEADLESS: Final = "None"
@@ -27,43 +29,85 @@ FIRST_SERVICE: Final = 10
 WITH_NODE_PORTS: Final = (ServiceType.NODE_PORT, ServiceType.LOAD_BALANCER)
 
 
+@dataclass(frozen=True, slots=True)
+class InUse:
+    """The cluster IPs, node ports and health check ports that Services have."""
+
+    addresses: Pool
+    ports: Pool
+
+    def copy(self) -> InUse:
+        """Return the same, to be changed."""
+        return InUse(self.addresses.copy(), self.ports.copy())
+
+    def hold(self, services: Iterable[Service]) -> None:
+        """Count what Services have."""
+        for service in services:
+            self.addresses.hold(_addresses(service))
+            self.ports.hold(_ports(service))
+
+    def release(self, services: Iterable[Service]) -> None:
+        """Count what Services have no more."""
+        for service in services:
+            self.addresses.release(_addresses(service))
+            self.ports.release(_ports(service))
+
+
+def nothing_in_use(network: Network) -> InUse:
+    """What is in use where there is no Service."""
+    cluster_ips = network.service_cidr
+    first, end = int(cluster_ips.network_address), int(cluster_ips.broadcast_address)
+    low, high = network.node_port_range
+    return InUse(Pool(range(first + FIRST_SERVICE, end)), Pool(range(low, high + 1)))
+
+
 def build_services(
-    manifests: Sequence[kinds.Service], network: Network, previous: Mapping[ObjectName, Service]
-) -> tuple[Service, ...]:
-    """Every Service in the order of its Namespace and name.
+    manifests: Sequence[kinds.Service], previous: Mapping[ObjectName, Service], in_use: InUse
+) -> list[Service]:
+    """The Services that ``manifests`` describe, in their order; what they get is then in use.
 
-    What a manifest leaves out is what ``previous`` has, else the first that is free, in the order
-    of the file.
+    What a manifest leaves out is what ``previous`` has, else the first that is free.
+
+    Args:
+        manifests: Services to build.
+        previous: Services of a running lab.
+        in_use: what other Services have, and those of ``previous``.
+
+    Raises:
+        UsageError: no address or port is left.
     """
-    allocator = _Allocator(manifests, network, previous)
-    return tuple(sorted((allocator.service(each) for each in manifests), key=_by_key))
+    allocator = _Allocator(previous, in_use)
+    given = [_given(each) for each in manifests]
+    for addresses, ports in given:
+        in_use.addresses.hold(addresses)
+        in_use.ports.hold(ports)
+    built = [allocator.service(each) for each in manifests]
+    in_use.hold(built)
+    allocator.let_go()
+    for addresses, ports in given:
+        in_use.addresses.release(addresses)
+        in_use.ports.release(ports)
+    return built
 
 
-def _by_key(service: Service) -> ObjectName:
+def by_key(service: Service) -> ObjectName:
+    """What Services are sorted by."""
     return service.key
 
 
 class _Allocator:
-    """Hands out cluster IPs and node ports; owns the sets of what is taken."""
+    """Hands out cluster IPs and node ports."""
 
-    def __init__(
-        self,
-        manifests: Sequence[kinds.Service],
-        network: Network,
-        previous: Mapping[ObjectName, Service],
-    ) -> None:
+    def __init__(self, previous: Mapping[ObjectName, Service], in_use: InUse) -> None:
         self._previous = previous
-        self._free = usable(network.service_cidr, first=FIRST_SERVICE)
-        low, high = network.node_port_range
-        self._allowed = range(low, high + 1)
-        kept = [previous[key] for each in manifests if (key := _key(each)) in previous]
-        self._addresses = {service.cluster_ip for service in kept if service.cluster_ip}
-        self._addresses |= {
-            IPv4Address(each.spec.cluster_ip)
-            for each in manifests
-            if each.spec.cluster_ip and each.spec.cluster_ip != HEADLESS
-        }
-        self._ports = {*_given_ports(manifests), *_kept_ports(kept)}
+        self._in_use = in_use
+        self._taken_addresses: list[int] = []
+        self._taken_ports: list[int] = []
+
+    def let_go(self) -> None:
+        """Hold what was handed out no more: the Services that have it do."""
+        self._in_use.addresses.release(self._taken_addresses)
+        self._in_use.ports.release(self._taken_ports)
 
     def service(self, manifest: kinds.Service) -> Service:
         """One Service with everything filled in."""
@@ -96,7 +140,12 @@ class _Allocator:
         before = self._previous.get(key)
         if before and before.cluster_ip:
             return before.cluster_ip
-        return take(self._free, self._addresses, what=f"the cluster IP of Service {key.shown}")
+        taken = self._in_use.addresses.take()
+        if taken is None:
+            what = f"the cluster IP of Service {key.shown}"
+            raise UsageError(f"no address is left for {what}; widen the range it is taken from")
+        self._taken_addresses.append(taken)
+        return IPv4Address(taken)
 
     def _port(
         self, key: ObjectName, spec: kinds.ServiceSpec, port: kinds.ServicePort
@@ -123,9 +172,7 @@ class _Allocator:
             same = (old.name, old.protocol, old.port) == (port.name, port.protocol, port.port)
             if same and old.node_port:
                 return old.node_port
-        return first_free_port(
-            self._allowed, self._ports, what=f"the nodePort of Service {key.shown}"
-        )
+        return self._free_port(f"the nodePort of Service {key.shown}")
 
     def _health_check(self, key: ObjectName, spec: kinds.ServiceSpec) -> int | None:
         if spec.external_traffic_policy == "Cluster":
@@ -135,27 +182,39 @@ class _Allocator:
         before = self._previous.get(key)
         if before and before.health_check_node_port:
             return before.health_check_node_port
-        return first_free_port(
-            self._allowed, self._ports, what=f"the healthCheckNodePort of Service {key.shown}"
-        )
+        return self._free_port(f"the healthCheckNodePort of Service {key.shown}")
+
+    def _free_port(self, what: str) -> int:
+        ports = self._in_use.ports
+        taken = ports.take()
+        if taken is None:
+            low, high = ports.allowed.start, ports.allowed.stop - 1
+            raise UsageError(f"no port of {low}-{high} is left for {what}; widen nodePortRange")
+        self._taken_ports.append(taken)
+        return taken
 
 
 def _key(manifest: kinds.Service) -> ObjectName:
     return ObjectName(manifest.metadata.namespace, manifest.metadata.name)
 
 
-def _given_ports(manifests: Sequence[kinds.Service]) -> Iterator[int]:
-    for manifest in manifests:
-        yield from (port.node_port for port in manifest.spec.ports if port.node_port)
-        if manifest.spec.health_check_node_port:
-            yield manifest.spec.health_check_node_port
+def _given(manifest: kinds.Service) -> tuple[list[int], list[int]]:
+    """The addresses and ports that a manifest asks for."""
+    spec = manifest.spec
+    given = spec.cluster_ip if spec.cluster_ip != HEADLESS else None
+    ports = [port.node_port for port in spec.ports if port.node_port]
+    if spec.health_check_node_port:
+        ports.append(spec.health_check_node_port)
+    return [int(IPv4Address(given))] if given else [], ports
 
 
-def _kept_ports(services: Sequence[Service]) -> Iterator[int]:
-    for service in services:
-        yield from (port.node_port for port in service.ports if port.node_port)
-        if service.health_check_node_port:
-            yield service.health_check_node_port
+def _addresses(service: Service) -> list[int]:
+    return [int(service.cluster_ip)] if service.cluster_ip else []
+
+
+def _ports(service: Service) -> list[int]:
+    ports = [port.node_port for port in service.ports if port.node_port]
+    return [*ports, service.health_check_node_port] if service.health_check_node_port else ports
 
 
 def _ingress(manifest: kinds.Service) -> Iterator[Ingress]:

@@ -42,11 +42,11 @@ from labkit.lab import targets
 from labkit.lab.evidence import evidence_of
 from labkit.lab.lab import Lab
 from labkit.lab.runs import Request, evidence_for, exit_status, judged
+from labkit.manifest.key import Key
 from labkit.manifest.kinds import Scenario, Workload
 from labkit.manifest.load import with_text
 from labkit.manifest.loaded import Loaded
 from labkit.manifest.problems import Finding, raise_if_any
-from labkit.manifest.scope import Key, key_of
 from labkit.manifest.tree import plain
 from labkit.probe.advice import of_lab
 from labkit.probe.expected import explain
@@ -253,7 +253,7 @@ def _refuse_replica(scenario: Scenario, kind: str, name: str) -> None:
         workload = each.value
         if kind != "Pod" or not isinstance(workload, Workload):
             continue
-        key = key_of(each)
+        key = each.key
         owned = range(1, workload.spec.replicas + 1)
         if name in {Key(key.namespace, workload.replica_name(number)).shown for number in owned}:
             raise UsageError(

@@ -7,7 +7,6 @@ from labkit.holder.protocol import Named
 from labkit.lab.targets import worth_probing
 from labkit.manifest.kinds import Scenario
 from labkit.manifest.loaded import Loaded
-from labkit.manifest.scope import key_of
 
 HOSTS = ("Lab", "Node")
 """Kinds that say which hosts there are: that stays as it is while a lab runs."""
@@ -30,5 +29,5 @@ def named(cluster: Cluster, scenario: Scenario) -> Named:
 
 def short_name(loaded: Loaded) -> str:
     """An object's name, without ``default/``."""
-    key = key_of(loaded)
+    key = loaded.key
     return key.shown if key.namespace else key.name

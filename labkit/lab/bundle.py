@@ -14,9 +14,9 @@ from labkit.errors import LabkitError, ManifestError, UsageError
 from labkit.lab.cut import Needed, cut_down, whole
 from labkit.lab.lab import Lab
 from labkit.lab.tracing import Traced
+from labkit.manifest.key import Key
 from labkit.manifest.kinds import LocatedCheck
 from labkit.manifest.load import load_text
-from labkit.manifest.scope import Key
 from labkit.manifest.written import yaml_text
 from labkit.probe.flow import Flow
 from labkit.report.paths import render_paths

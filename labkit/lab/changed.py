@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from labkit.errors import UsageError
 from labkit.lab import arguments
+from labkit.manifest.key import DEFAULT_NAMESPACE
 from labkit.manifest.kinds import Scenario
 from labkit.manifest.load import with_objects, without_object
-from labkit.manifest.scope import DEFAULT_NAMESPACE, key_of
 
 
 def with_new(scenario: Scenario, manifest: Mapping[str, object]) -> Scenario:
@@ -20,9 +20,9 @@ def with_new(scenario: Scenario, manifest: Mapping[str, object]) -> Scenario:
     """
     changed = with_objects(scenario, [manifest])
     new = changed.objects[-1]
-    if (new.kind, key_of(new)) in {(each.kind, key_of(each)) for each in scenario.objects}:
+    if (new.kind, new.key) in {(each.kind, each.key) for each in scenario.objects}:
         raise UsageError(
-            f"{new.kind} {key_of(new).shown} exists already; "
+            f"{new.kind} {new.key.shown} exists already; "
             "remove it first, or replace it with add([…])"
         )
     return changed

@@ -8,9 +8,9 @@ from ipaddress import IPv4Address
 from typing import Any, Final
 
 from labkit.manifest import kinds
+from labkit.manifest.key import Key
 from labkit.manifest.kinds import LABKIT_API, LocatedCheck, Scenario
 from labkit.manifest.loaded import Loaded
-from labkit.manifest.scope import Key, key_of
 from labkit.manifest.tree import plain
 
 Manifest = dict[str, Any]
@@ -76,7 +76,7 @@ def _as_dict(loaded: Loaded) -> Manifest | None:
 
 
 def _is_needed(loaded: Loaded, needed: Needed, check: LocatedCheck | None) -> bool:
-    key = key_of(loaded)
+    key = loaded.key
     match loaded.value:
         case kinds.Check():
             return check is not None and loaded.locate() == check.location
@@ -104,7 +104,7 @@ def _pinned(loaded: Loaded, found: Manifest, needed: Needed) -> Manifest:
         case kinds.Lab():
             return {**found, "spec": _lab_spec(found.get("spec") or {}, loaded.value, needed)}
         case kinds.Pod() if not loaded.dumped:
-            address = needed.addresses.get(key_of(loaded).shown)
+            address = needed.addresses.get(loaded.key.shown)
             if address is not None and not loaded.value.spec.host_network:
                 return {**found, "status": {**(found.get("status") or {}), "podIP": str(address)}}
     return found

@@ -9,7 +9,7 @@ from labkit.manifest import kinds
 from labkit.manifest.addresses import ipv4
 from labkit.manifest.loaded import Loaded
 from labkit.manifest.problems import Finding, Path, Problem
-from labkit.manifest.scope import Scope, key_of, lab_of, replicas
+from labkit.manifest.scope import Scope, lab_of, replicas
 
 ANY: Final = "0.0.0.0"  # noqa: S104 - a hostIP that is every address
 K = TypeVar("K")
@@ -39,7 +39,7 @@ def _twice(claims: Iterator[Claim[K]], remedy: str) -> Iterator[Problem]:
 
 def _names(objects: Sequence[Loaded]) -> Iterator[Claim[tuple[str, str, str]]]:
     for loaded in objects:
-        key = key_of(loaded)
+        key = loaded.key
         if key.name and loaded.kind != "Lab":
             words = f"{loaded.kind} {key.shown if key.namespace else key.name}"
             yield (loaded.kind, *key), words, loaded, ("metadata", "name")
@@ -57,7 +57,7 @@ def _hosts(objects: Sequence[Loaded], scope: Scope) -> Iterator[Claim[str]]:
         claimed.add(name)
     seen: set[tuple[str, str]] = set()
     for loaded in objects:
-        identity = (loaded.kind, key_of(loaded).shown)
+        identity = (loaded.kind, loaded.key.shown)
         if identity not in seen:
             for name in _pod_names(loaded):
                 yield name, f"the pod name {name}", loaded, ("metadata", "name")
@@ -65,7 +65,7 @@ def _hosts(objects: Sequence[Loaded], scope: Scope) -> Iterator[Claim[str]]:
 
 
 def _pod_names(loaded: Loaded) -> list[str]:
-    key = key_of(loaded)
+    key = loaded.key
     if isinstance(loaded.value, kinds.Workload):
         return [pod.key.shown for pod in replicas(key, loaded.value)]
     return [key.shown] if loaded.kind == "Pod" and key.name else []

@@ -99,6 +99,7 @@ def _struct(kind: inspect.StructType) -> Decoder:
             return _BAD
         if kind.forbid_unknown_fields:
             findings.extend(_unknown_fields(value, fields, path))
+        before = len(findings)
         known: dict[str, Decoded] = {}
         for name, (field, decoder) in fields.items():
             entry = value.get(name)
@@ -106,8 +107,7 @@ def _struct(kind: inspect.StructType) -> Decoder:
                 known[field.name] = decoder(entry.node, (*path, name), findings)
             elif field.required:
                 findings.append(_required(field, (*path, name)))
-                known[field.name] = _BAD
-        return _BAD if any(each is _BAD for each in known.values()) else cls(**known)
+        return _BAD if len(findings) > before else cls(**known)
 
     return run
 
@@ -134,8 +134,9 @@ def _list(kind: inspect.ListType) -> Decoder:
             remedy = f"give a list: [{_example(inner)}]"
             findings.append(Finding(path, f"found {_found(node)}", remedy))
             return _BAD
+        before = len(findings)
         items = [decoder(item, (*path, index), findings) for index, item in enumerate(value)]
-        return _BAD if any(item is _BAD for item in items) else items
+        return _BAD if len(findings) > before else items
 
     return run
 
@@ -148,12 +149,13 @@ def _mapping(kind: inspect.DictType) -> Decoder:
         if not isinstance(value, dict):
             findings.append(Finding(path, f"found {_found(node)}", "give a mapping of names"))
             return _BAD
+        before = len(findings)
         # The API server takes null in a map of texts as the empty text.
         fields: dict[str, Decoded] = {
             name: "" if entry.node.value is None else decoder(entry.node, (*path, name), findings)
             for name, entry in value.items()
         }
-        return _BAD if any(field is _BAD for field in fields.values()) else fields
+        return _BAD if len(findings) > before else fields
 
     return run
 

@@ -15,7 +15,6 @@ from labkit.manifest.lab_hosts import Host
 from labkit.manifest.labs import cluster_ip_of
 from labkit.manifest.loaded import Loaded
 from labkit.manifest.pod_ranges import in_use
-from labkit.manifest.scope import key_of
 
 
 class Displacer:
@@ -48,9 +47,9 @@ class Displacer:
         if not loaded.dumped:
             return loaded
         if isinstance(value, kinds.Pod):
-            return with_value(loaded, self._pod(value, key_of(loaded)))
+            return with_value(loaded, self._pod(value, loaded.key))
         if isinstance(value, kinds.Service):
-            return with_value(loaded, self._service(value, key_of(loaded)))
+            return with_value(loaded, self._service(value, loaded.key))
         return loaded
 
     def _why_not_node(self, host: Host) -> str | None:

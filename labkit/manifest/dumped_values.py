@@ -11,7 +11,6 @@ from msgspec.structs import replace
 from labkit.manifest import kinds
 from labkit.manifest.addresses import ipv4, ipv4_range
 from labkit.manifest.loaded import Loaded
-from labkit.manifest.scope import key_of
 
 ANY = "0.0.0.0"  # noqa: S104 - a hostIP that is every address
 IPV6 = "IPv6, which this version does not have"
@@ -48,10 +47,10 @@ class Plainer:
         if not loaded.dumped:
             return loaded
         if isinstance(value, kinds.Service):
-            return with_value(loaded, self._service(value, key_of(loaded).shown))
+            return with_value(loaded, self._service(value, loaded.key.shown))
         if isinstance(value, kinds.Pod):
             change = self._on_host if value.spec.host_network else self._with_host_ports
-            return with_value(loaded, _with_containers(value, change(value, key_of(loaded).shown)))
+            return with_value(loaded, _with_containers(value, change(value, loaded.key.shown)))
         if isinstance(value, kinds.EndpointSlice):
             return with_value(loaded, self._slice(value))
         return loaded

@@ -21,9 +21,10 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from labkit.manifest import kinds
+from labkit.manifest.key import Key
 from labkit.manifest.loaded import Loaded
 from labkit.manifest.problems import Finding, Problem
-from labkit.manifest.scope import WORKLOADS, Key, key_of
+from labkit.manifest.scope import WORKLOADS
 from labkit.manifest.tree import find
 from labkit.manifest.validate_slice import is_managed, service_of
 
@@ -57,7 +58,7 @@ def without_doubles(objects: Sequence[Loaded]) -> Sifted:
     sifted = _once(objects)
     once, sifted.kept = sifted.kept, []
     owners = set(_owners(once))
-    services = {key_of(each): each.value for each in once if isinstance(each.value, kinds.Service)}
+    services = {each.key: each.value for each in once if isinstance(each.value, kinds.Service)}
     has_pods = any(each.kind == "Pod" and each.dumped for each in once)
     for loaded in once:
         why = _double(loaded, owners, services)
@@ -90,7 +91,7 @@ def _once(objects: Sequence[Loaded]) -> Sifted:
     sifted = Sifted()
     first: dict[tuple[str, Key], Loaded] = {}
     for loaded in objects:
-        other = first.setdefault((loaded.kind, key_of(loaded)), loaded)
+        other = first.setdefault((loaded.kind, loaded.key), loaded)
         if other is loaded or not (loaded.dumped and other.dumped):
             sifted.kept.append(loaded)
         elif _uid(loaded) == _uid(other):
@@ -103,7 +104,7 @@ def _once(objects: Sequence[Loaded]) -> Sifted:
 
 
 def _called(loaded: Loaded) -> str:
-    key = key_of(loaded)
+    key = loaded.key
     return f"{loaded.kind} {key.shown if key.namespace else key.name}"
 
 
@@ -115,7 +116,7 @@ def _uid(loaded: Loaded) -> str:
 def _double(
     loaded: Loaded, owners: set[_Owner], services: Mapping[Key, kinds.Service]
 ) -> str | None:
-    key = key_of(loaded)
+    key = loaded.key
     if loaded.kind in WORKLOADS and _Owner(loaded.kind, *key) in owners:
         return "its pods are in the file"
     if isinstance(loaded.value, kinds.Pod) and loaded.value.status.phase in _ENDED:
@@ -158,7 +159,7 @@ def _owners(objects: Sequence[Loaded]) -> Iterator[_Owner]:
         value = loaded.value
         if not isinstance(value, kinds.Pod | kinds.Workload):
             continue
-        namespace = key_of(loaded).namespace
+        namespace = loaded.key.namespace
         for reference in value.metadata.owner_references:
             yield _Owner(reference.kind, namespace, reference.name)
             suffix = f"-{value.metadata.labels.get(_HASH_LABEL, '')}"

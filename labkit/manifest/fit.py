@@ -31,7 +31,7 @@ from labkit.manifest.loaded import Loaded
 from labkit.manifest.network_plan import Plan, Wants, plan_network
 from labkit.manifest.pod_ranges import PodWants
 from labkit.manifest.problems import Finding, Problem
-from labkit.manifest.scope import clients, key_of
+from labkit.manifest.scope import clients
 
 T = TypeVar("T")
 
@@ -98,7 +98,7 @@ def _on_known_nodes(
         pod = loaded.value
         node = pod.spec.node_name if isinstance(pod, kinds.Pod) else ""
         why = f"its node {node} is in none of the files"
-        fitted.left_out.append(f"Pod {key_of(loaded).shown} ({why})")
+        fitted.left_out.append(f"Pod {loaded.key.shown} ({why})")
         if not found:
             message = f"there is no node '{node}' in these files, nor one of any other pod"
             of_lab = fitted.lab is not None and fitted.lab.spec.nodes

@@ -18,12 +18,12 @@ from labkit.manifest.files import (
     scenarios_of,
     unreadable,
 )
+from labkit.manifest.key import CLUSTER_WIDE, DEFAULT_NAMESPACE, Key
 from labkit.manifest.kinds import Scenario
 from labkit.manifest.loaded import Loaded
 from labkit.manifest.objects import KINDS, Objects, Source, read_objects
 from labkit.manifest.plain_objects import tree_of
 from labkit.manifest.problems import Problem, nearest, raise_if_any
-from labkit.manifest.scope import CLUSTER_WIDE, DEFAULT_NAMESPACE, Key, key_of
 from labkit.manifest.source import MOST_BYTES
 
 Read: TypeAlias = Callable[[Path], bytes]
@@ -142,17 +142,17 @@ def without_object(
         ManifestError: the scenario would be wrong without it; carries every problem.
     """
     key = Key("" if kind in CLUSTER_WIDE else namespace, name)
-    kept = [loaded for loaded in scenario.objects if _identity(loaded) != (kind, key)]
+    kept = [loaded for loaded in scenario.objects if loaded.identity != (kind, key)]
     if len(kept) == len(scenario.objects):
-        known = [key_of(each).shown for each in scenario.objects if each.kind == kind]
+        known = [each.key.shown for each in scenario.objects if each.kind == kind]
         remedy = nearest(name, known) if kind in KINDS else nearest(kind, KINDS)
         raise UsageError(f"there is no {kind} {key.shown} in this scenario; {remedy}")
     return _changed(scenario, kept, Objects())
 
 
 def _with(scenario: Scenario, found: Objects) -> Scenario:
-    new = {_identity(loaded) for loaded in found.loaded}
-    kept = [loaded for loaded in scenario.objects if _identity(loaded) not in new]
+    new = {loaded.identity for loaded in found.loaded}
+    kept = [loaded for loaded in scenario.objects if loaded.identity not in new]
     return _changed(scenario, [*kept, *found.loaded], found)
 
 
@@ -210,10 +210,6 @@ def _read_in_code(objects: Iterable[Mapping[str, object]]) -> Objects:
     found = read_objects(sources)
     found.problems.extend(problems)
     return found
-
-
-def _identity(loaded: Loaded) -> tuple[str, Key]:
-    return loaded.kind, key_of(loaded)
 
 
 def _ignored(found: Objects) -> list[str]:

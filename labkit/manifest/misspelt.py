@@ -24,12 +24,11 @@ def misspelt_fields(kind: type[Struct], node: Node, path: Path = ()) -> Iterator
     value = node.value
     if not isinstance(value, dict):
         return
-    parts = _parts(kind)
-    known = (*parts, *unread_fields(kind))
+    known = _known(kind)
     for name, entry in value.items():
         if name not in known:
             yield Finding((*path, name), _MESSAGE, nearest(name, known), at_key=True)
-        elif (part := parts.get(name)) is not None:
+        elif (part := known[name]) is not None:
             yield from _in_each(part, entry.node, (*path, name))
 
 
@@ -43,11 +42,13 @@ def _in_each(part: type[Struct], node: Node, path: Path) -> Iterator[Finding]:
 
 
 @cache  # type: ignore[misc]  # functools' stub says Any
-def _parts(kind: type[Struct]) -> dict[str, type[Struct] | None]:
-    """The fields that are read, and what each, or each item of it, is made of; None for values."""
+def _known(kind: type[Struct]) -> dict[str, type[Struct] | None]:
+    """Every field, and what each, or each item of it, is made of; None for values."""
     found = inspect.type_info(kind)
     fields = found.fields if isinstance(found, inspect.StructType) else ()
-    return {field.encode_name: _struct(field.type) for field in fields}
+    parts = {field.encode_name: _struct(field.type) for field in fields}
+    unread: dict[str, type[Struct] | None] = dict.fromkeys(unread_fields(kind), None)
+    return {**parts, **unread}
 
 
 def _struct(kind: inspect.Type) -> type[Struct] | None:

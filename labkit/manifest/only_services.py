@@ -8,9 +8,10 @@ from dataclasses import replace
 from typing import Final
 
 from labkit.manifest import kinds
+from labkit.manifest.key import Key
 from labkit.manifest.kinds import Scenario
 from labkit.manifest.loaded import Loaded
-from labkit.manifest.scope import Key, key_of, replicas
+from labkit.manifest.scope import replicas
 
 _API_SERVER: Final = ("component", "kube-apiserver")
 
@@ -63,7 +64,7 @@ class _Matter:
 
     def keeps(self, loaded: Loaded) -> bool:
         """Whether an object stays; everything but pods and workloads does."""
-        value, key = loaded.value, key_of(loaded)
+        value, key = loaded.value, loaded.key
         if isinstance(value, kinds.Pod):
             named = key.shown in self._named or self._has_address(value, key)
             return named or self._selects(key.namespace, value.metadata.labels)

@@ -40,7 +40,7 @@ class _Builder:
                 self._refuse(path[:3], f"too large, or nested more than {DEEPEST} deep")
             self._left = 0
             return _node(None)
-        if isinstance(value, Mapping):
+        if isinstance(value, (dict, Mapping)):  # an abstract class is dear to ask
             return self._mapping(value, path)
         if isinstance(value, (list, tuple)):
             return self._list(value, path)
@@ -50,7 +50,8 @@ class _Builder:
         fields: dict[str, Entry] = {}
         for key, each in value.items():
             if isinstance(key, str) and _clean(key):
-                fields[str(key)] = Entry(self.build(each, (*path, str(key))), NO_LINE, 0)
+                name = str(key)
+                fields[name] = Entry(self.build(each, (*path, name)), NO_LINE, 0)
             else:
                 self._refuse(path, f"the key {quote(repr(key))} is no text")
         return _node(fields)

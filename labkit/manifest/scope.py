@@ -4,26 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from labkit.manifest import kinds
+from labkit.manifest.key import Key
 from labkit.manifest.loaded import Loaded
-from labkit.manifest.tree import Node, find
-
-DEFAULT_NAMESPACE = "default"
-
-
-class Key(NamedTuple):
-    """Namespace and name of an object."""
-
-    namespace: str
-    name: str
-
-    @property
-    def shown(self) -> str:
-        """The name as reports print it: without ``default/``."""
-        short = self.namespace == DEFAULT_NAMESPACE
-        return self.name if short else f"{self.namespace}/{self.name}"
+from labkit.manifest.selection import Labelled, Selection
+from labkit.manifest.tree import Node
 
 
 class PodShape(NamedTuple):
@@ -34,7 +22,7 @@ class PodShape(NamedTuple):
     spec: kinds.PodSpec
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Scope:
     """Everything with a name. Objects that could not be decoded are known by name only."""
 
@@ -44,27 +32,37 @@ class Scope:
     """By the name that reports print, replicas of workloads included."""
     services: Mapping[Key, kinds.Service | None]
 
-    @property
+    @cached_property
     def nodes(self) -> Sequence[str]:
         """Names of nodes."""
         return [node.name for node in self.lab.spec.nodes] if self.lab else []
 
-    @property
+    @cached_property
     def clients(self) -> Sequence[str]:
         """Names of clients."""
         return [client.name for client in clients(self.lab.spec)] if self.lab else []
 
-    @property
+    @cached_property
     def complete(self) -> bool:
         """Whether every object could be decoded, so that a name not here does not exist."""
         return self.lab is not None and None not in self.pods.values()
 
-    def selected(self, namespace: str, selector: Mapping[str, str] | None) -> Iterator[PodShape]:
+    def lacks_node(self, name: str) -> bool:
+        """Whether there is no node of this name for sure."""
+        return self.lab is not None and name not in self._node_names
+
+    def selected(self, namespace: str, selector: Mapping[str, str] | None) -> Sequence[PodShape]:
         """The pods that a Service's selector means."""
-        for pod in self.pods.values():
-            here = pod is not None and pod.key.namespace == namespace
-            if pod and here and selector and selector.items() <= pod.labels.items():
-                yield pod
+        return self._selection.selected(namespace, selector)
+
+    @cached_property
+    def _node_names(self) -> frozenset[str]:
+        return frozenset(self.nodes)
+
+    @cached_property
+    def _selection(self) -> Selection[PodShape]:
+        pods = (pod for pod in self.pods.values() if pod is not None)
+        return Selection(Labelled(pod.key.namespace, pod.labels, pod) for pod in pods)
 
 
 def clients(lab: kinds.LabSpec) -> Sequence[kinds.LabClient]:
@@ -72,27 +70,12 @@ def clients(lab: kinds.LabSpec) -> Sequence[kinds.LabClient]:
     return [kinds.LabClient(name="client")] if lab.clients is None else lab.clients
 
 
-def key_of(loaded: Loaded) -> Key:
-    """Namespace and name of any object, decoded or not; Nodes and the like have no Namespace."""
-    if loaded.kind in CLUSTER_WIDE:
-        return Key("", _text(loaded, "name"))
-    return Key(_text(loaded, "namespace") or DEFAULT_NAMESPACE, _text(loaded, "name"))
-
-
-CLUSTER_WIDE = frozenset({"Lab", "Check", "Namespace", "Node"})
-
-
-def _text(loaded: Loaded, field: str) -> str:
-    node = find(loaded.root, ("metadata", field))
-    return node.value if node and isinstance(node.value, str) else ""
-
-
 def build_scope(lab: kinds.Lab | None, objects: Sequence[Loaded]) -> Scope:
     """Collect what has a name."""
     pods: dict[str, PodShape | None] = {}
     services: dict[Key, kinds.Service | None] = {}
     for loaded in objects:
-        value, key = loaded.value, key_of(loaded)
+        value, key = loaded.value, loaded.key
         if loaded.kind == "Pod":
             pods[key.shown] = _shape(key, value)
         elif loaded.kind == "Service":

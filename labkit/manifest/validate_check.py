@@ -8,8 +8,9 @@ from typing import Final
 from labkit.manifest import kinds
 from labkit.manifest.addresses import address_findings, ipv4
 from labkit.manifest.impossible import impossible
+from labkit.manifest.key import DEFAULT_NAMESPACE, Key
 from labkit.manifest.problems import Finding, Path, nearest, quote
-from labkit.manifest.scope import DEFAULT_NAMESPACE, Key, PodShape, Scope
+from labkit.manifest.scope import PodShape, Scope
 from labkit.manifest.validate_service import is_headless
 
 PORTS: Final = range(1, 65536)

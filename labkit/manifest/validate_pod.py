@@ -11,9 +11,10 @@ from typing import Final
 
 from labkit.manifest import kinds, names
 from labkit.manifest.addresses import address_findings
+from labkit.manifest.key import CLUSTER_WIDE
 from labkit.manifest.loaded import Loaded
 from labkit.manifest.problems import Finding, Path, nearest, quote
-from labkit.manifest.scope import CLUSTER_WIDE, MOST_REPLICAS, Scope
+from labkit.manifest.scope import MOST_REPLICAS, Scope
 
 PORTS: Final = range(1, 65536)
 _GIVE_PORT: Final = "give a port between 1 and 65535"
@@ -94,7 +95,7 @@ def _annotations(annotations: Mapping[str, str], path: Path) -> Iterator[Finding
 
 
 def _pod_spec(spec: kinds.PodSpec, path: Path, scope: Scope) -> Iterator[Finding]:
-    if spec.node_name is not None and scope.lab and spec.node_name not in scope.nodes:
+    if spec.node_name is not None and scope.lacks_node(spec.node_name):
         where = (*path, "nodeName")
         message = f"there is no node '{quote(spec.node_name)}' in this lab"
         yield Finding(where, message, nearest(spec.node_name, scope.nodes))

@@ -13,7 +13,7 @@ from labkit.manifest import kinds, names
 from labkit.manifest.addresses import address_findings, ipv4, ipv4_range, range_findings, special
 from labkit.manifest.loaded import Loaded
 from labkit.manifest.problems import Finding, Path, nearest, quote
-from labkit.manifest.scope import Scope, key_of
+from labkit.manifest.scope import Scope
 from labkit.manifest.validate_lab import port_range
 
 HEADLESS: Final = "None"
@@ -93,11 +93,13 @@ def _target_names(loaded: Loaded, spec: kinds.ServiceSpec, scope: Scope) -> Iter
     """
     if loaded.dumped:
         return
-    pods = list(scope.selected(key_of(loaded).namespace, spec.selector))
     for index, port in enumerate(spec.ports):
         target = port.target_port
-        if not isinstance(target, str) or names.port_name(target) or not pods:
+        if not isinstance(target, str) or names.port_name(target):
             continue
+        pods = scope.selected(loaded.key.namespace, spec.selector)
+        if not pods:
+            return
         declared = {
             each.name
             for pod in pods

@@ -11,9 +11,10 @@ from typing import Final
 
 from labkit.manifest import kinds, names
 from labkit.manifest.addresses import special
+from labkit.manifest.key import Key
 from labkit.manifest.loaded import Loaded
 from labkit.manifest.problems import Finding, Path, nearest, quote
-from labkit.manifest.scope import Key, Scope
+from labkit.manifest.scope import Scope
 
 SERVICE_LABEL: Final = "kubernetes.io/service-name"
 MANAGED_BY: Final = "endpointslice.kubernetes.io/managed-by"
@@ -87,7 +88,7 @@ def _endpoint(
     for index, text in enumerate(entry.addresses):
         yield from _address(piece.address_type, text, (*path, "addresses", index))
     node = entry.node_name
-    if node is not None and scope.lab and node not in scope.nodes:
+    if node is not None and scope.lacks_node(node):
         message = f"there is no node '{quote(node)}' in this lab"
         yield Finding((*path, "nodeName"), message, nearest(node, scope.nodes))
 
