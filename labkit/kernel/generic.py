@@ -38,6 +38,6 @@ def family(sock: socket.socket, name: str) -> int | None:
         if error == errno.ENOENT:
             return None
         if error:
-            raise KernelError(request.what, errno=error, message=reason or os.strerror(error))
+            raise KernelError(str(request.what), errno=error, message=reason or os.strerror(error))
     found = netlink.attributes(answer[HEADER.size + CONTROL_HEADER.size :])
     return int.from_bytes(found[FAMILY_ID], "little")

@@ -69,7 +69,7 @@ def generation(namespace: Namespace) -> int:
         for _, code, reason in netlink.read_answers(answer):
             if code:
                 message = reason or os.strerror(code)
-                raise KernelError(request.what, errno=code, message=message)
+                raise KernelError(str(request.what), errno=code, message=message)
         found = netlink.attributes(answer[netlink.HEADER.size + len(HEADER) :])
         return int.from_bytes(found[1], "big")
 

@@ -13,7 +13,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
-from typing import Final
+from typing import Final, NamedTuple
 
 from labkit.errors import KernelError
 
@@ -57,11 +57,22 @@ BATCH: Final = 128
 """Requests in one message: more answers than this could overflow the socket's receive buffer."""
 
 
+class Said(NamedTuple):
+    """Words that are put together only if somebody reads them: most are not, and cost most."""
+
+    form: str
+    """As for `str.format`."""
+    about: tuple[object, ...]
+
+    def __str__(self) -> str:
+        return self.form.format(*self.about)
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One message, without its header; ``what`` says in words what it asks for."""
 
-    what: str
+    what: str | Said
     type: int
     flags: int
     body: bytes
@@ -278,6 +289,22 @@ def send(sock: socket.socket, requests: Sequence[Request], *, where: str) -> Non
     """
     for start in range(0, len(requests), BATCH):
         _send_batch(sock, requests[start : start + BATCH], where)
+
+
+def ask(sock: socket.socket, request: Request, *, where: str) -> bytes:
+    """Return what the kernel answers to a question, without its header.
+
+    Raises:
+        KernelError: the kernel refused.
+    """
+    sock.send(encode(request, 1, acknowledge=False))
+    answer = sock.recv(1 << 16)
+    for _, code, reason in read_answers(answer):
+        raise KernelError(
+            f"{where}: {request.what}", errno=code, message=reason or os.strerror(code)
+        )
+    (length,) = struct.unpack_from("=I", answer)
+    return answer[HEADER.size : length]
 
 
 def dump(sock: socket.socket, request: Request, *, where: str) -> list[bytes]:

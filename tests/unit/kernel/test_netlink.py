@@ -201,7 +201,7 @@ def test_a_message_is_what_pyroute2_makes_of_it(request_: Request, body: bytes) 
 @pytest.mark.parametrize("request_", [case[0] for case in CASES.values()], ids=CASES)
 def test_what_is_new_must_not_be_there_already(request_: Request) -> None:
     changes = ("set ", "delete ")
-    assert request_.flags == (netlink.REQUEST if request_.what.startswith(changes) else NEW)
+    assert request_.flags == (netlink.REQUEST if str(request_.what).startswith(changes) else NEW)
 
 
 def test_a_header_counts_its_message_and_asks_for_an_answer_only_if_told() -> None:
