@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 from labkit.cluster.model import Cluster, Node
 from labkit.dataplane.base import Change, DataPlane, Renders, Silent
-from labkit.dataplane.ipvs.tables import IPSet, IpvsRules, VirtualServer
+from labkit.dataplane.ipvs.rules import IpvsRules
+from labkit.dataplane.ipvs.tables import Member, PortTables, VirtualServer
 from labkit.dataplane.nftables.rules import Chain, Collection, NftRuleset
 from labkit.dataplane.rules import Ruleset, Table
 from labkit.kernel.netns import Namespace
@@ -131,9 +132,9 @@ def _of_nftables(rules: NftRuleset, mistake: Mistake) -> NftRuleset:
 
 
 def _of_ipvs(rules: IpvsRules, mistake: Mistake) -> IpvsRules:
-    def ipset(each: IPSet) -> IPSet:
-        kept = mistake.rules(each.name, list(map(str, each.entries)))
-        return replace(each, entries=tuple(e for e in each.entries if str(e) in kept))
+    def stays(member: Member) -> bool:
+        name, entry = member
+        return bool(mistake.rules(name, [str(entry)]))
 
     def server(each: VirtualServer) -> VirtualServer:
         first, *others = each.lines()
@@ -142,9 +143,12 @@ def _of_ipvs(rules: IpvsRules, mistake: Mistake) -> IpvsRules:
         real = tuple(r for r, stays in zip(each.real_servers, kept, strict=True) if stays)
         return replace(each, persistent_s=each.persistent_s if held else None, real_servers=real)
 
-    return replace(
-        rules,
-        iptables=_of_iptables(rules.iptables, mistake.rules),
-        ipsets=tuple(map(ipset, rules.ipsets)),
-        virtual_servers=tuple(map(server, rules.virtual_servers)),
-    )
+    def part(each: PortTables) -> PortTables:
+        return replace(
+            each,
+            members=tuple(filter(stays, each.members)),
+            virtual_servers=tuple(map(server, each.virtual_servers)),
+        )
+
+    mistaken = {name: part(each) for name, each in rules.parts.by_port.items()}
+    return replace(rules, iptables=_of_iptables(rules.iptables, mistake.rules)).with_parts(mistaken)

@@ -16,7 +16,8 @@ from labkit.cluster.build import build_cluster
 from labkit.cluster.model import Cluster
 from labkit.dataplane.base import Change
 from labkit.dataplane.ipvs.apply import IpvsPlane
-from labkit.dataplane.ipvs.tables import DUMMY, Address, IpvsRules
+from labkit.dataplane.ipvs.rules import IpvsRules
+from labkit.dataplane.ipvs.tables import DUMMY, Address
 from labkit.dataplane.rules import Ruleset, Table
 from labkit.errors import CommandError, KernelError
 from labkit.kernel.guest.exchange import kernel_kind
@@ -206,7 +207,7 @@ def test_a_refused_server_is_named_and_a_full_install_mends_it(
 ) -> None:
     good = on_node1(cluster(WEB))
     server = replace(good.virtual_servers[0], scheduler="none-such")
-    bad = replace(on_node1(cluster(STICKY, OTHER)), virtual_servers=(server,))
+    bad = replace(IpvsRules.of([server]), iptables=good.iptables)
     install(plane, node, good)
 
     with pytest.raises(KernelError, match=f"node1: change virtual server {server.address}"):

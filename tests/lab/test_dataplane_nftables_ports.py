@@ -200,7 +200,7 @@ def test_a_changed_endpoint_costs_as_many_messages_among_many(
     install(node, after, before)
 
     (requests,) = sent
-    assert [request.what.rpartition(" ")[0] for request in requests] == [
+    assert [str(request.what).rpartition(" ")[0] for request in requests] == [
         "flush chain",
         "add set",
         "add elements of",

@@ -18,7 +18,7 @@ from labkit.dataplane.iptables.apply import (
     choose_backend,
     with_line,
 )
-from labkit.dataplane.ipvs.tables import IpvsRules
+from labkit.dataplane.ipvs.rules import IpvsRules
 from labkit.errors import KernelError
 from labkit.kernel import netfilter
 from labkit.kernel.netns import Namespace
@@ -142,4 +142,4 @@ def _ipvs_plane() -> IpvsPlane:
 
 
 def _servers(dump: NodeDump) -> IpvsRules:
-    return IpvsRules(virtual_servers=dump.virtual_servers, addresses=dump.addresses or ())
+    return IpvsRules.of(dump.virtual_servers, dump.addresses or ())

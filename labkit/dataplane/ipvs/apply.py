@@ -9,7 +9,7 @@ Source: kubernetes v1.36 pkg/proxy/ipvs/proxier.go, NewProxier for the sysctls.
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -18,16 +18,17 @@ from labkit.dataplane.base import Change, Renders, Silent
 from labkit.dataplane.conntrack import conntrack_sysctls, forget_stale_flows
 from labkit.dataplane.iptables import apply as iptables
 from labkit.dataplane.iptables.apply import Backend, choose_backend, restore
+from labkit.dataplane.ipvs import messages
+from labkit.dataplane.ipvs.changes import TableChanges, table_changes
 from labkit.dataplane.ipvs.confusion import confused_with
 from labkit.dataplane.ipvs.held import Shown, rendered, servers, shown
 from labkit.dataplane.ipvs.render import render
-from labkit.dataplane.ipvs.service import IP_PROTOCOL
-from labkit.dataplane.ipvs.tables import DUMMY, Address, Entry, IPSet, IpvsRules, VirtualServer
+from labkit.dataplane.ipvs.rules import IpvsRules
+from labkit.dataplane.ipvs.sets import SETS
+from labkit.dataplane.ipvs.tables import DUMMY
 from labkit.dataplane.rules import Ruleset
 from labkit.kernel import devices, ipset, ipvs
 from labkit.kernel.conntrack import flows_from
-from labkit.kernel.ipset import Element
-from labkit.kernel.ipvs import Command, Server
 from labkit.kernel.netlink import Request
 from labkit.kernel.netns import Namespace
 
@@ -74,10 +75,10 @@ class IpvsPlane(Renders):
         self,
         cluster: Cluster,
         node: Node,
-        previous: IpvsRules | None = None,  # noqa: ARG002 - the interface's
+        previous: IpvsRules | None = None,
     ) -> IpvsRules:
         """Return everything that ``node`` holds."""
-        return render(cluster, node)
+        return render(cluster, node, previous)
 
     def apply(self, changes: Sequence[Change[IpvsRules]]) -> None:
         """Install rules: everything anew the first time, afterwards what differs.
@@ -86,13 +87,14 @@ class IpvsPlane(Renders):
             KernelError: the kernel refused a step; what it had done by then stays.
             CommandError: iptables-restore refused its part.
         """
-        for change in changes:
-            _extend_ipsets(change)
+        wanted = [(change, table_changes(change.previous, change.rules)) for change in changes]
+        for change, what in wanted:
+            _extend_ipsets(change, what)
         tables = [_iptables(change) for change in changes]
         restore(self.backend or "nft", [each for each in tables if each.rules != each.previous])
-        for change in changes:
-            install_servers(change)
-            _reduce_ipsets(change)
+        for change, what in wanted:
+            _install_servers(change, what)
+            _reduce_ipsets(change, what)
 
     def mark(self, namespace: Namespace) -> object:
         """Return all that there is, but for iptables: IPVS and ipset do not number changes."""
@@ -134,9 +136,7 @@ def install_servers(change: Change[IpvsRules]) -> None:
         MissingFeature: the kernel has no IPVS, or no dummy devices.
         KernelError: the kernel refused a step.
     """
-    _release_addresses(change)
-    ipvs.send(change.namespace, _commands(change))
-    _bind_addresses(change)
+    _install_servers(change, table_changes(change.previous, change.rules))
 
 
 def _kernel_version() -> tuple[int, ...]:
@@ -163,111 +163,27 @@ def _iptables(change: Change[IpvsRules]) -> Change[Ruleset]:
 # --- ipsets ---
 
 
-def _extend_ipsets(change: Change[IpvsRules]) -> None:
+def _extend_ipsets(change: Change[IpvsRules], what: TableChanges) -> None:
     """Add what is new; on a node without any, make the sets first."""
     requests: list[Request] = []
     if change.previous is None:
-        for each in change.rules.ipsets:
-            requests += [ipset.create(change.namespace, each.name, each.type)]
-            requests += [ipset.flush(each.name)]
-    for each in change.rules.ipsets:
-        new = [entry for entry in each.entries if entry not in _entries(change.previous, each)]
-        requests += [ipset.add(each.name, _element(entry)) for entry in new]
-    ipset.send(change.namespace, requests)
+        for name, kind in SETS.items():
+            requests += [ipset.create(change.namespace, name, kind.type), ipset.flush(name)]
+    ipset.send(change.namespace, [*requests, *messages.additions(what)])
 
 
-def _reduce_ipsets(change: Change[IpvsRules]) -> None:
+def _reduce_ipsets(change: Change[IpvsRules], what: TableChanges) -> None:
     """Delete what is no longer wanted."""
-    if change.previous is None:
-        return
-    requests = [
-        ipset.delete(each.name, _element(entry))
-        for each in change.previous.ipsets
-        for entry in each.entries
-        if entry not in _entries(change.rules, each)
-    ]
-    ipset.send(change.namespace, requests)
+    ipset.send(change.namespace, messages.deletions(what))
 
 
-def _entries(rules: IpvsRules | None, wanted: IPSet) -> frozenset[Entry]:
-    found = (each for each in (rules.ipsets if rules else ()) if each.name == wanted.name)
-    return frozenset(entry for each in found for entry in each.entries)
+# --- virtual servers and the addresses of kube-ipvs0 ---
 
 
-def _element(entry: Entry) -> Element:
-    return Element(
-        ip=entry.ip,
-        protocol=IP_PROTOCOL[entry.protocol] if entry.protocol else None,
-        port=entry.port,
-        second=entry.second,
-    )
-
-
-# --- virtual servers ---
-
-
-def _commands(change: Change[IpvsRules]) -> list[Command]:
-    """What turns the virtual servers of before into those that are wanted."""
-    if change.previous is None:
-        added = [each for server in change.rules.virtual_servers for each in _add(server)]
-        return [ipvs.flush(), *added]
-    before = {server.key: server for server in change.previous.virtual_servers}
-    after = {server.key: server for server in change.rules.virtual_servers}
-    commands = [ipvs.delete_server(_server(old)) for key, old in before.items() if key not in after]
-    for key, server in after.items():
-        old = before.get(key)
-        commands += _add(server) if old is None else _change(old, server)
-    return commands
-
-
-def _add(server: VirtualServer) -> Iterable[Command]:
-    yield ipvs.add_server(
-        _server(server),
-        scheduler=server.scheduler,
-        persistent_s=server.persistent_s,
-        hash_ports=server.hash_ports,
-    )
-    yield from _add_real(server, server.real_servers)
-
-
-def _change(old: VirtualServer, new: VirtualServer) -> Iterable[Command]:
-    if replace(old, real_servers=()) != replace(new, real_servers=()):
-        yield ipvs.change_server(
-            _server(new),
-            scheduler=new.scheduler,
-            persistent_s=new.persistent_s,
-            hash_ports=new.hash_ports,
-        )
-    kept = set(old.real_servers)
-    yield from _add_real(new, [each for each in new.real_servers if each not in kept])
-    wanted = set(new.real_servers)
-    for each in old.real_servers:
-        if each not in wanted:
-            yield ipvs.delete_real_server(_server(new), each.ip, each.port)
-
-
-def _add_real(server: VirtualServer, real: Iterable[Address]) -> Iterable[Command]:
-    for each in real:
-        yield ipvs.add_real_server(_server(server), each.ip, each.port)
-
-
-def _server(server: VirtualServer) -> Server:
-    return Server(
-        protocol=IP_PROTOCOL[server.protocol], ip=server.address.ip, port=server.address.port
-    )
-
-
-# --- kube-ipvs0 ---
-
-
-def _release_addresses(change: Change[IpvsRules]) -> None:
+def _install_servers(change: Change[IpvsRules], what: TableChanges) -> None:
     if change.previous is None:
         devices.make_dummy(change.namespace, DUMMY)
-        return
-    gone = set(change.previous.addresses) - set(change.rules.addresses)
-    devices.delete_addresses(change.namespace, DUMMY, sorted(gone))
-
-
-def _bind_addresses(change: Change[IpvsRules]) -> None:
-    known = change.previous.addresses if change.previous else ()
-    devices.add_addresses(change.namespace, DUMMY, sorted(set(change.rules.addresses) - set(known)))
+    devices.delete_addresses(change.namespace, DUMMY, what.gone_addresses)
+    first = [ipvs.flush()] if change.previous is None else []
+    ipvs.send(change.namespace, [*first, *messages.commands(what)])
+    devices.add_addresses(change.namespace, DUMMY, what.new_addresses)

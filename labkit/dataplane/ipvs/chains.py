@@ -16,7 +16,7 @@ from labkit.dataplane import cni, names
 from labkit.dataplane.firewall import input_rules
 from labkit.dataplane.iptables.matches import comment, local_detector
 from labkit.dataplane.ipvs import sets
-from labkit.dataplane.ipvs.sets import Jump, Sets, match, said
+from labkit.dataplane.ipvs.sets import Filled, Jump, match, said
 from labkit.dataplane.node_addresses import LOOPBACK_NETWORK
 from labkit.dataplane.rules import Ruleset, table
 
@@ -47,14 +47,14 @@ NAT_JUMPS: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 def chains(
-    cluster: Cluster, node: Node, found: Sets, refused_to_node: Sequence[str] = ()
+    cluster: Cluster, node: Node, found: Filled, refused_to_node: Sequence[str] = ()
 ) -> Ruleset:
     """Return the tables of a node.
 
     Args:
         cluster: the desired state.
         node: whose rules.
-        found: what the node's ipsets hold.
+        found: which of the node's ipsets hold something.
         refused_to_node: rules against the node's own calls to load balancers that are not for it.
     """
     mark = f"{cluster.kube_proxy.masquerade_mark:#x}"
@@ -97,7 +97,7 @@ def refused_to_node(ip: str, protocol: int, port: int) -> str:
     return f"-s {ip}/32 -m ipvs --vproto {protocol} --vaddr {ip} --vport {port} -j DROP"
 
 
-def _services(config: KubeProxy, node: Node, found: Sets) -> Iterator[str]:
+def _services(config: KubeProxy, node: Node, found: Filled) -> Iterator[str]:
     yield f"-s {LOOPBACK_NETWORK} -j RETURN"
     yield from found.rules([Jump(sets.LOAD_BALANCER, "dst,dst", LOAD_BALANCER)])
     if found.holds(sets.CLUSTER_IP):
@@ -167,7 +167,7 @@ def _ipvs_filter() -> Iterator[str]:
     yield f"-m conntrack --ctstate NEW {match(sets.IPVS_IPS, 'dst')} -j {REJECT}"
 
 
-def _postrouting(mark: str, found: Sets, *, without: bool) -> Iterator[str]:
+def _postrouting(mark: str, found: Filled, *, without: bool) -> Iterator[str]:
     """SNAT for what carries the mark and for hairpins; ``without`` leaves it out."""
     if not without:
         yield from found.rules([Jump(sets.LOOP_BACK, "dst,dst,src", "MASQUERADE")])

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from labkit.cluster.model import Protocol
-from labkit.dataplane.ipvs.tables import Address, IpvsRules
+from labkit.dataplane.ipvs.rules import IpvsRules
+from labkit.dataplane.ipvs.tables import Address
 
 Server = tuple[Protocol, Address, frozenset[Address]]
 

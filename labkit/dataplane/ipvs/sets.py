@@ -8,13 +8,12 @@ writeIptablesRules; pkg/proxy/ipvs/ipset.go for the comments.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from labkit.cluster.model import Protocol
-from labkit.dataplane.ipvs.tables import Entry, IPSet
+from labkit.dataplane.ipvs.tables import Entry
 
 CLUSTER_IP: Final = "KUBE-CLUSTER-IP"
 LOOP_BACK: Final = "KUBE-LOOP-BACK"
@@ -95,25 +94,14 @@ SETS: Final[Mapping[str, Kind]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Sets:
-    """Every set by name, growing: what the Service ports of a node add to."""
+class Filled:
+    """The names of the sets that hold something."""
 
-    entries: defaultdict[str, set[Entry]] = field(default_factory=lambda: defaultdict(set))
-
-    def add(self, name: str, entry: Entry) -> None:
-        """Add an element; one that is there already stays one."""
-        self.entries[name].add(entry)
+    names: frozenset[str]
 
     def holds(self, name: str) -> bool:
         """Whether a set has any element."""
-        return bool(self.entries[name])
-
-    def ipsets(self) -> tuple[IPSet, ...]:
-        """All of kube-proxy's sets, the empty ones too, with their elements in order."""
-        return tuple(
-            IPSet(name=name, type=kind.type, entries=tuple(sorted(self.entries[name], key=_order)))
-            for name, kind in SETS.items()
-        )
+        return name in self.names
 
     def rules(self, jumps: Iterable[Jump]) -> Iterator[str]:
         """A rule for each jump whose set holds something."""
@@ -146,5 +134,7 @@ def match(name: str, directions: str) -> str:
     return f"-m set --match-set {name} {directions}"
 
 
-def _order(entry: Entry) -> tuple[int, str, int, str]:
-    return (int(entry.ip or 0), entry.protocol or "", entry.port or 0, str(entry.second or ""))
+def order(entry: Entry) -> tuple[int, str, int, str]:
+    """What elements of a set are sorted by."""
+    second = "" if entry.second is None else str(entry.second)
+    return (int(entry.ip or 0), entry.protocol or "", entry.port or 0, second)

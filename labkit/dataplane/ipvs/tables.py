@@ -1,4 +1,4 @@
-"""What IPVS mode keeps in a node's kernel, as frozen data, and its text as the tools print it.
+"""The pieces that IPVS mode keeps in a node's kernel, as frozen data, as the tools print them.
 
 Source: ipvsadm(8), ipset(8), ip-address(8).
 """
@@ -6,16 +6,17 @@ Source: ipvsadm(8), ipset(8), ip-address(8).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
-from typing import Final
+from typing import Final, TypeAlias
 
 from labkit.cluster.model import Protocol
-from labkit.dataplane.rules import Ruleset
 
 DUMMY: Final = "kube-ipvs0"
 """The device that holds the addresses of Services, so that the kernel takes their packets in."""
 HASH_SIZE: Final = "hashsize 1024 maxelem 65536 bucketsize 12"
+Place: TypeAlias = tuple[str, str, int]
+"""Where a Service port comes: its Namespace, its Service, its number among the Service's ports."""
 LETTERS: Final = {Protocol.TCP: "-t", Protocol.UDP: "-u", Protocol.SCTP: "--sctp-service"}
 
 
@@ -28,6 +29,9 @@ class Address:
 
     def __str__(self) -> str:
         return f"{self.ip}:{self.port}"
+
+
+ServerKey: TypeAlias = tuple[Protocol, Address]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +48,7 @@ class VirtualServer:
     real_servers: tuple[Address, ...] = ()
 
     @property
-    def key(self) -> tuple[Protocol, Address]:
+    def key(self) -> ServerKey:
         """What makes it one of its kind."""
         return self.protocol, self.address
 
@@ -92,28 +96,18 @@ class IPSet:
             yield f"add {self.name} {entry}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IpvsRules:
-    """Everything that one node holds in IPVS mode."""
+Member: TypeAlias = tuple[str, Entry]
+"""The name of an ipset and one of its elements."""
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortTables:
+    """What one Service port needs on a node; others may need some of it too."""
+
+    place: Place
     virtual_servers: tuple[VirtualServer, ...] = ()
-    ipsets: tuple[IPSet, ...] = ()
+    members: tuple[Member, ...] = ()
     addresses: tuple[IPv4Address, ...] = ()
     """Of ``kube-ipvs0``."""
-    iptables: Ruleset = field(default_factory=Ruleset)
-
-    def text(self) -> str:
-        """What the four tools print of it, each under a line that names the tool."""
-        return "".join(f"{line}\n" for line in self._lines())
-
-    def _lines(self) -> Iterator[str]:
-        yield "# ipvsadm -Sn"
-        for server in self.virtual_servers:
-            yield from server.lines()
-        yield "# ipset save"
-        for ipset in self.ipsets:
-            yield from ipset.lines()
-        yield "# ip -br addr"
-        yield " ".join([DUMMY, "DOWN", *(f"{address}/32" for address in self.addresses)])
-        yield "# iptables-save"
-        yield from self.iptables.text().splitlines()
+    refused_to_node: tuple[str, ...] = ()
+    """Rules against the node's own calls to load balancers that are not for it."""

@@ -11,7 +11,8 @@ from labkit.dataplane.iptables.held import still_held
 from labkit.dataplane.iptables.render import render as render_iptables
 from labkit.dataplane.ipvs.held import rendered, servers, shown
 from labkit.dataplane.ipvs.render import render as render_ipvs
-from labkit.dataplane.ipvs.tables import Address, IpvsRules, VirtualServer
+from labkit.dataplane.ipvs.rules import IpvsRules
+from labkit.dataplane.ipvs.tables import Address, VirtualServer
 from labkit.dataplane.nftables.changes import whole
 from labkit.dataplane.nftables.held import is_held
 from labkit.dataplane.nftables.render import render as render_nftables
@@ -135,7 +136,7 @@ def test_virtual_servers_are_read_from_proc() -> None:
     )
     udp = VirtualServer(protocol=Protocol.UDP, address=Address(CLUSTER_IP, 53))
 
-    assert servers(IP_VS) == rendered(IpvsRules(virtual_servers=(udp, tcp))).servers
+    assert servers(IP_VS) == rendered(IpvsRules.of((udp, tcp))).servers
     assert servers("") == frozenset()
 
 

@@ -17,7 +17,7 @@ from labkit.cluster.model import (
     ServicePort,
 )
 from labkit.dataplane.ipvs.render import render
-from labkit.dataplane.ipvs.tables import IpvsRules
+from labkit.dataplane.ipvs.rules import IpvsRules
 from tests.unit.dataplane.clusters import (
     CLUSTER_IP,
     CONFIG,

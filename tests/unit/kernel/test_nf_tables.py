@@ -67,7 +67,7 @@ def test_a_map_of_endpoints_comes_before_the_rule_that_uses_it() -> None:
 
     new, filled, appended = requests("t", [AddRules("c", [text])])
 
-    assert [new.what.split()[:2], filled.what.split()[:2], appended.what] == [
+    assert [str(new.what).split()[:2], str(filled.what).split()[:2], appended.what] == [
         ["add", "set"],
         ["add", "elements"],
         "add rule c",
