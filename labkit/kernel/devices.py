@@ -45,22 +45,6 @@ def addresses(namespace: Namespace, device: str) -> str:
     return "\n".join(line for line in listed if line.split()[0] == device)
 
 
-def every_address(namespace: Namespace) -> frozenset[bytes]:
-    """Return the addresses of all devices, as the kernel tells them: to compare, not to read.
-
-    Raises:
-        KernelError: the kernel refused.
-    """
-    body = netlink.IFADDR.pack(socket.AF_INET, 0, 0, 0, 0)
-    request = Request("list addresses", netlink.GETADDR, netlink.REQUEST, body)
-
-    def act() -> frozenset[bytes]:
-        with netlink.open_netlink() as sock:
-            return frozenset(netlink.dump(sock, request, where=namespace.name))
-
-    return namespace.run(act)
-
-
 def add_addresses(namespace: Namespace, device: str, addresses: Sequence[IPv4Address]) -> None:
     """Give a device addresses of one host each.
 

@@ -17,11 +17,10 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Final
 
 from labkit.errors import KernelError
-from labkit.kernel import netlink
+from labkit.kernel import netfilter, netlink
 from labkit.kernel.netlink import CREATE, EXCLUSIVE, REQUEST, Request, Said
 from labkit.kernel.netns import Namespace
 
-NETLINK_NETFILTER: Final = 12
 SUBSYSTEM: Final = 6
 PROTOCOL: Final = 6
 HEAD: Final = bytes([socket.AF_INET, 0, 0, 0])
@@ -30,10 +29,10 @@ COMMAND_CREATE, COMMAND_FLUSH, COMMAND_LIST, COMMAND_ADD, COMMAND_DELETE, COMMAN
     *(2, 4, 7),
     *(9, 10, 13),
 )
-ATTR_PROTOCOL, ATTR_SETNAME, ATTR_TYPENAME, ATTR_REVISION, ATTR_FAMILY, ATTR_DATA = (
-    *(1, 2, 3),
-    *(4, 5, 7),
-)
+ATTR_PROTOCOL, ATTR_SETNAME, ATTR_TYPENAME, ATTR_REVISION, ATTR_FAMILY = 1, 2, 3, 4, 5
+ATTR_FLAGS, ATTR_DATA = 6, 7
+LIST_HEADER: Final = 4
+"""IPSET_FLAG_LIST_HEADER: without elements."""
 NESTED: Final = 0x8000
 NETWORK_ORDER: Final = 0x4000
 ADDRESS: Final = struct.Struct("=HHHH4s")
@@ -98,20 +97,21 @@ def delete(name: str, element: Element) -> Request:
     return _request(what, COMMAND_DELETE, name, data, EXCLUSIVE)
 
 
-def contents(namespace: Namespace) -> frozenset[bytes]:
-    """Return every set with its elements, as the kernel tells it: to compare, not to read.
+def headers(sock: socket.socket, *, where: str) -> list[bytes]:
+    """Return every set without its elements but with their number, as the kernel tells it.
+
+    Args:
+        sock: one of netfilter's, opened in the namespace that is asked.
+        where: what messages call the namespace.
 
     Raises:
         KernelError: the kernel refused.
     """
-    body = HEAD + netlink.byte(ATTR_PROTOCOL, PROTOCOL)
-    request = Request("list ipsets", SUBSYSTEM << 8 | COMMAND_LIST, REQUEST, body)
-
-    def act() -> frozenset[bytes]:
-        with netlink.open_netlink(NETLINK_NETFILTER) as sock:
-            return frozenset(netlink.dump(sock, request, where=namespace.name))
-
-    return namespace.run(act)
+    flags = netlink.attribute(ATTR_FLAGS | NETWORK_ORDER, LIST_HEADER.to_bytes(4, "big"))
+    body = HEAD + netlink.byte(ATTR_PROTOCOL, PROTOCOL) + flags
+    return netlink.dump(
+        sock, Request("list ipsets", SUBSYSTEM << 8 | COMMAND_LIST, REQUEST, body), where=where
+    )
 
 
 def send(namespace: Namespace, requests: Sequence[Request]) -> None:
@@ -120,15 +120,11 @@ def send(namespace: Namespace, requests: Sequence[Request]) -> None:
     Raises:
         KernelError: the first request that was refused.
     """
-
-    def act() -> None:
-        with netlink.open_netlink(NETLINK_NETFILTER) as sock:
-            netlink.send(sock, requests, where=namespace.name)
-
     if not requests:
         return
+    sock = netfilter.conversation(namespace)
     try:
-        namespace.run(act)
+        namespace.run(lambda: netlink.send(sock, requests, where=namespace.name))
     except KernelError as error:
         if error.errno not in WORDS:
             raise
@@ -151,11 +147,9 @@ def revision(namespace: Namespace, kind: str) -> int:
         what = f"ask for ipset's type {kind}"
         request = Request(what, SUBSYSTEM << 8 | COMMAND_TYPE, REQUEST, body)
 
-        def ask() -> bytes:
-            with netlink.open_netlink(NETLINK_NETFILTER) as sock:
-                return netlink.ask(sock, request, where=namespace.name)
-
-        found = netlink.attributes(namespace.run(ask)[len(HEAD) :])
+        sock = netfilter.conversation(namespace)
+        answer = namespace.run(lambda: netlink.ask(sock, request, where=namespace.name))
+        found = netlink.attributes(answer[len(HEAD) :])
         _revisions[kind] = found[ATTR_REVISION][0]
     return _revisions[kind]
 

@@ -6,7 +6,6 @@ linux/netfilter_ipv4/ip_tables.h.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import socket
@@ -19,6 +18,7 @@ from labkit.errors import KernelError
 from labkit.kernel import netlink
 from labkit.kernel.netlink import ACK, CREATE, REQUEST, Request
 from labkit.kernel.netns import Namespace
+from labkit.kernel.socket_options import answer as asked
 
 NETLINK_NETFILTER: Final = 12
 SUBSYSTEM_ACCT: Final = 7
@@ -99,19 +99,10 @@ def legacy_sizes(namespace: Namespace, tables: Sequence[str]) -> tuple[bytes, ..
     Raises:
         KernelError: a table is not there.
     """
-    libc = ctypes.CDLL(None, use_errno=True)
 
     def ask(sock: socket.socket, table: str) -> bytes:
-        """By getsockopt(2), whose buffer holds the question and then the answer."""
-        buffer = ctypes.create_string_buffer(table.encode(), IPT_INFO_BYTES)
-        size = ctypes.c_uint32(IPT_INFO_BYTES)
-        if libc.getsockopt(
-            sock.fileno(), socket.IPPROTO_IP, IPT_SO_GET_INFO, buffer, ctypes.byref(size)
-        ):
-            code = ctypes.get_errno()
-            what = f"{namespace.name}: look at the table {table}"
-            raise KernelError(what, errno=code, message=os.strerror(code))
-        return buffer.raw
+        what = f"{namespace.name}: look at the table {table}"
+        return bytes(asked(sock, IPT_SO_GET_INFO, table.encode(), IPT_INFO_BYTES, what))
 
     with namespace.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as sock:
         return tuple(ask(sock, table) for table in tables)

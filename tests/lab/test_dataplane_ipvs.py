@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -20,7 +20,9 @@ from labkit.dataplane.ipvs.rules import IpvsRules
 from labkit.dataplane.ipvs.tables import DUMMY, Address
 from labkit.dataplane.rules import Ruleset, Table
 from labkit.errors import CommandError, KernelError
+from labkit.kernel import ipvs
 from labkit.kernel.guest.exchange import kernel_kind
+from labkit.kernel.ipvs import Server
 from labkit.kernel.netns import Edge, Namespace
 from labkit.lab.lab import Lab
 from labkit.manifest.load import load
@@ -98,12 +100,12 @@ def _all(
 def dumped_servers() -> Sequence[str]:
     """This namespace's virtual servers, as ipvsadm prints them."""
     lines: list[str] = []
-    with IPVS() as ipvs:
-        for message in list(ipvs.service("dump")):
+    with IPVS() as asked:
+        for message in list(asked.service("dump")):
             key = IPVSService.from_message(message)
             server, name = _server(message)
             lines.append(f"-A {name} {server}")
-            lines += [f"-a {name} {_real(each)}" for each in ipvs.dest("dump", service=key)]
+            lines += [f"-a {name} {_real(each)}" for each in asked.dest("dump", service=key)]
     return lines
 
 
@@ -236,6 +238,68 @@ def test_the_servers_are_those_that_the_kernel_lists(node: Namespace, plane: Ipv
 
 def _hexadecimal(address: Address) -> str:
     return f"{int(address.ip):08X}:{address.port:04X}"
+
+
+def delete_a_real_server(node: Namespace, rules: IpvsRules) -> None:
+    server = next(each for each in rules.virtual_servers if each.real_servers)
+    key = Server(protocol=6, ip=server.address.ip, port=server.address.port)
+    real = server.real_servers[0]
+    ipvs.send(node, [ipvs.delete_real_server(key, real.ip, real.port)])
+
+
+def delete_a_virtual_server(node: Namespace, rules: IpvsRules) -> None:
+    server = rules.virtual_servers[-1]
+    key = Server(protocol=6, ip=server.address.ip, port=server.address.port)
+    ipvs.send(node, [ipvs.delete_server(key)])
+
+
+def schedule_otherwise(node: Namespace, rules: IpvsRules) -> None:
+    address = rules.virtual_servers[0].address
+    key = Server(protocol=6, ip=address.ip, port=address.port)
+    change = ipvs.change_server(key, scheduler="wlc", persistent_s=None, hash_ports=False)
+    ipvs.send(node, [change])
+
+
+def delete_an_element(node: Namespace, rules: IpvsRules) -> None:
+    name, entry = next((each.name, each.entries[0]) for each in rules.ipsets if each.entries)
+    node.execute(["ipset", "del", name, str(entry)])
+
+
+def add_an_element(node: Namespace, rules: IpvsRules) -> None:  # noqa: ARG001 - as the others
+    node.execute(["ipset", "add", "KUBE-IPVS-IPS", "192.0.2.99"])
+
+
+def delete_an_address(node: Namespace, rules: IpvsRules) -> None:
+    node.execute(["ip", "address", "del", f"{rules.addresses[0]}/32", "dev", DUMMY])
+
+
+def delete_the_device(node: Namespace, rules: IpvsRules) -> None:  # noqa: ARG001 - as the others
+    node.execute(["ip", "link", "del", DUMMY])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        delete_a_real_server,
+        delete_a_virtual_server,
+        schedule_otherwise,
+        delete_an_element,
+        add_an_element,
+        delete_an_address,
+        delete_the_device,
+    ],
+    ids=lambda damage: damage.__name__.replace("_", " "),
+)
+def test_whatever_comes_or_goes_gives_a_node_another_mark(
+    damage: Callable[[Namespace, IpvsRules], None], node: Namespace, plane: IpvsPlane
+) -> None:
+    rules = on_node1(cluster(WEB, OTHER))
+    install(plane, node, rules)
+    mark = plane.mark(node)
+
+    assert plane.mark(node) == mark
+    damage(node, rules)
+    assert plane.mark(node) != mark
 
 
 @pytest.mark.parametrize("strict", [False, True])

@@ -21,7 +21,7 @@ from labkit.dataplane.iptables.apply import Backend, choose_backend, restore
 from labkit.dataplane.ipvs import messages
 from labkit.dataplane.ipvs.changes import TableChanges, table_changes
 from labkit.dataplane.ipvs.confusion import confused_with
-from labkit.dataplane.ipvs.held import Shown, rendered, servers, shown
+from labkit.dataplane.ipvs.held import Shown, rendered, shown
 from labkit.dataplane.ipvs.render import render
 from labkit.dataplane.ipvs.rules import IpvsRules
 from labkit.dataplane.ipvs.sets import SETS
@@ -29,6 +29,7 @@ from labkit.dataplane.ipvs.tables import DUMMY
 from labkit.dataplane.rules import Ruleset
 from labkit.kernel import devices, ipset, ipvs
 from labkit.kernel.conntrack import flows_from
+from labkit.kernel.ipvs_counts import counts
 from labkit.kernel.netlink import Request
 from labkit.kernel.netns import Namespace
 
@@ -97,13 +98,8 @@ class IpvsPlane(Renders):
             _reduce_ipsets(change, what)
 
     def mark(self, namespace: Namespace) -> object:
-        """Return all that there is, but for iptables: IPVS and ipset do not number changes."""
-        return (
-            servers(ipvs.virtual_servers(namespace)),
-            ipset.contents(namespace),
-            devices.every_address(namespace),
-            iptables.mark(namespace, self.backend or "nft", TABLES),
-        )
+        """Return how much there is of everything: IPVS and ipset do not number changes."""
+        return counts(namespace), iptables.mark(namespace, self.backend or "nft", TABLES)
 
     def held(self, namespace: Namespace, rules: IpvsRules) -> IpvsRules | None:
         """Return the rules with what iptables-save still shows; None unless all else is there."""
