@@ -1,7 +1,7 @@
 """Draws panels with matplotlib: log-log axes, names at the lines, the same bytes for the same data.
 
 Colours are those of Okabe and Ito (https://jfly.uni-koeln.de/color/), which the colour-blind can
-tell apart; what others are held against is grey and dashed.
+tell apart; what others are held against is dashed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from labkit.bench.figures import amount
+from labkit.bench.figures import amount, tick
 from labkit.bench.plots import Line, Panel
 from labkit.errors import MissingFeature
 
@@ -57,8 +57,13 @@ def check_matplotlib() -> None:
         ) from error
 
 
-def drawn(panels: Sequence[Panel], fmt: str) -> bytes:
+def drawn(panels: Sequence[Panel], notes: Sequence[str], fmt: str) -> bytes:
     """Return a picture of panels, one below the other, as ``svg`` or ``png``.
+
+    Args:
+        panels: what it shows.
+        notes: lines below it.
+        fmt: ``svg`` or ``png``.
 
     Raises:
         MissingFeature: matplotlib is not installed.
@@ -75,6 +80,7 @@ def drawn(panels: Sequence[Panel], fmt: str) -> bytes:
         axes = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
         for panel, ax in zip(panels, axes, strict=True):
             _draw(panel, ax)
+        figure.supxlabel("\n".join(notes), fontsize=8, color=GREY, x=0.01, ha="left")
         return _saved(figure, fmt)
 
 
@@ -93,12 +99,15 @@ def _height(panel: Panel) -> float:
 
 def _draw(panel: Panel, ax: Axes) -> None:
     ax.set_title(panel.title, loc="left")
-    colours = iter(COLOURS * len(panel.lines))
-    styled = [(line, GREY if line.is_measure else next(colours)) for line in panel.lines]
+    styled = [(line, _colour(line)) for line in panel.lines]
     if panel.has_growth:
         _draw_growth(panel, styled, ax)
     else:
         _draw_dots(panel, styled, ax)
+
+
+def _colour(line: Line) -> str:
+    return GREY if line.colour is None else COLOURS[line.colour % len(COLOURS)]
 
 
 def _draw_growth(panel: Panel, styled: Sequence[tuple[Line, str]], ax: Axes) -> None:
@@ -124,7 +133,7 @@ def _draw_growth(panel: Panel, styled: Sequence[tuple[Line, str]], ax: Axes) -> 
     ax.xaxis.set_major_locator(FixedLocator(sizes))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda size, _: f"{size:,.0f}"))
     ax.xaxis.set_minor_locator(NullLocator())
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: amount(value, panel.unit)))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: tick(value, panel.unit)))
     ax.yaxis.set_minor_formatter(NullFormatter())
     ax.set_xlabel(panel.sizes)
     ax.grid(visible=True, axis="y", color=FAINT)
@@ -182,9 +191,11 @@ def _draw_dots(panel: Panel, styled: Sequence[tuple[Line, str]], ax: Axes) -> No
             va="center",
             annotation_clip=False,
         )
+    low, high = (math.log10(end) for end in ax.get_xlim())
+    ax.set_xlim(10 ** math.floor(low), 10 ** math.ceil(high))  # else an axis could have no number
     ax.set_yticks(range(len(styled)), [line.label for line, _ in reversed(styled)])
     ax.set_ylim(-0.6, len(styled) - 0.4)
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: amount(value, panel.unit)))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: tick(value, panel.unit)))
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.grid(visible=True, axis="x", color=FAINT)
     ax.set_axisbelow(True)

@@ -66,7 +66,7 @@ def ratios(measurements: Sequence[Measurement]) -> list[float | None]:
 def scale(value: float, unit: str) -> tuple[float, str]:
     """Return what to divide a value by to write it in few digits, and what that is called."""
     scales = UNITS.get(unit, ((1, unit),))
-    return next((each for each in scales if abs(value) >= each[0]), scales[-1])
+    return next((each for each in scales if abs(value) >= each[0] * (1 - 1e-9)), scales[-1])
 
 
 def number(value: float) -> str:
@@ -83,6 +83,12 @@ def amount(value: float, unit: str) -> str:
     """Return a value with its unit: ``146 ms``."""
     factor, name = scale(value, unit)
     return f"{number(value / factor)} {name}".rstrip()
+
+
+def tick(value: float, unit: str) -> str:
+    """Return a round value with its unit, as an axis shows it: ``10 ms``."""
+    factor, name = scale(value, unit)
+    return f"{value / factor:,.6g} {name}".rstrip()
 
 
 def amounts(found: Spread, unit: str) -> tuple[str, str]:

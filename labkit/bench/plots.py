@@ -8,6 +8,7 @@ from typing import Final
 
 from labkit.bench.figures import Spread, spread
 from labkit.bench.results import Measurement, Report
+from labkit.report.text import kernel_words, plural
 
 HEADLINES: Final[Mapping[str, Sequence[str]]] = {
     "lab": ("set-up", "memory of processes a pod (PSS)"),
@@ -32,6 +33,8 @@ class Line:
     contestant: str
     label: str
     points: tuple[Point, ...]
+    colour: int | None
+    """The same number for the same contestant everywhere; None for the measure of several."""
     is_measure: bool
     """Whether others are held against it."""
 
@@ -60,12 +63,12 @@ def panels(report: Report, *, metrics: Sequence[str] = ()) -> list[Panel]:
         report: what was found.
         metrics: what to show; empty for `HEADLINES`.
     """
-    wanted = metrics or HEADLINES.get(report.bench, ())
+    wanted = tuple(metrics or HEADLINES.get(report.bench, ()))
     kernels = {run.machine.kernel for run in report.runs}
     found: list[Panel] = []
     for run in report.runs:
-        kernel = run.machine.kernel
-        where = f", Linux {kernel.release} ({kernel.kind})" if len(kernels) > 1 else ""
+        where = f", {kernel_words(run.machine.kernel)}" if len(kernels) > 1 else ""
+        cast = _cast(run.measurements)
         by_metric: dict[str, list[Measurement]] = {}
         for each in run.measurements:
             by_metric.setdefault(each.metric, []).append(each)
@@ -74,16 +77,46 @@ def panels(report: Report, *, metrics: Sequence[str] = ()) -> list[Panel]:
                 title=f"{metric}{where}",
                 unit=measured[0].unit,
                 sizes=report.sizes,
-                lines=_lines(measured),
+                lines=_lines(measured, cast),
             )
             for metric, measured in by_metric.items()
-            if not wanted or metric.startswith(tuple(wanted))
+            if not wanted or metric.startswith(wanted)
         ]
     return found
 
 
-def _lines(measured: Sequence[Measurement]) -> tuple[Line, ...]:
-    measures = {each.beside for each in measured}
+def footnote(report: Report) -> str:
+    """Return what a picture must say of how it was measured."""
+    machines = "; ".join(
+        f"{plural(run.machine.cores, 'core')}, {kernel_words(run.machine.kernel)}"
+        for run in report.runs
+    )
+    rounds = plural(report.rounds, "round")
+    return f"labkit bench {report.bench}: median of {rounds}, fastest to slowest; {machines}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Role:
+    colour: int | None
+    is_measure: bool
+
+
+def _cast(measured: Sequence[Measurement]) -> Mapping[str, _Role]:
+    """Each contestant's colour. The measure of one other has that one's, of several none."""
+    held: dict[str, set[str]] = {}
+    for each in measured:
+        if each.beside and each.beside != each.contestant:
+            held.setdefault(each.beside, set()).add(each.contestant)
+    playing = dict.fromkeys(each.contestant for each in measured if each.contestant not in held)
+    colours = {name: number for number, name in enumerate(playing)}
+    measures = {
+        name: _Role(colours.get(next(iter(others))) if len(others) == 1 else None, is_measure=True)
+        for name, others in held.items()
+    }
+    return {name: _Role(number, is_measure=False) for name, number in colours.items()} | measures
+
+
+def _lines(measured: Sequence[Measurement], cast: Mapping[str, _Role]) -> tuple[Line, ...]:
     points: dict[str, dict[int, Spread]] = {}
     labels: dict[str, str] = {}
     for each in measured:
@@ -94,7 +127,8 @@ def _lines(measured: Sequence[Measurement]) -> tuple[Line, ...]:
             contestant=name,
             label=labels[name].replace("`", ""),
             points=tuple(Point(size, found) for size, found in sorted(sizes.items())),
-            is_measure=name in measures,
+            colour=cast[name].colour,
+            is_measure=cast[name].is_measure,
         )
         for name, sizes in points.items()
     )

@@ -118,6 +118,12 @@ def to_json(report: Report) -> str:
     return msgspec.json.format(msgspec.json.encode(report), indent=1).decode() + "\n"
 
 
+def schema() -> dict[str, object]:
+    """Return the JSON Schema of a report."""
+    found = msgspec.json.schema(Report)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": SCHEMA, **found}
+
+
 def from_json(data: bytes, *, where: str) -> Report:
     """Read a stored report.
 

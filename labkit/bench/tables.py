@@ -135,7 +135,9 @@ def _left_out(run: Run) -> Iterator[str]:
 
 
 def _long_head(report: Report, section: Section) -> list[str]:
-    head = [report.sizes, "", section.metric, "fastest-slowest"]
+    is_rate = section.rows[0].measurement.unit == "a second"
+    ends = "slowest-fastest" if is_rate else "fastest-slowest"
+    head = [report.sizes, "", section.metric, ends]
     match section.measures:
         case ():
             return head

@@ -18,19 +18,16 @@ from labkit.cli.benching import (
     sizes_option,
     write_report,
 )
-from labkit.cli.options import (
-    Output,
-    kube_proxy_option,
-    output_option_for,
-    proxy_mode_option,
-)
+from labkit.cli.options import Output, output_option_for
 from labkit.cli.usage import example_first
 from labkit.errors import UsageError
+from labkit.manifest.kinds import PROXY_MODES
 from labkit.manifest.problems import nearest, quote
 
 PODS: Final = (10, 100, 500, 1000, 2000)
 NODES: Final = (1, 20, 50)
 BRIDGE_PORTS: Final = 1023
+SHORT: Final = 70
 HOSTS: Final = 30
 TABLE: Final = 50
 SERVICES: Final = (10, 100, 1000, 5000, 10_000)
@@ -46,7 +43,19 @@ CLUSTERS: Final = 200
 LAB: Final = ("floor", "labkit", "whole", "ip-batch", "mininet", "munet")
 
 
-@click.group()
+class Benchmarks(click.Group):
+    """Says of a benchmark that there is none which one may be meant."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in self.commands:
+            remedy = nearest(args[0], list(self.commands))
+            ctx.fail(f"there is no benchmark {quote(args[0])}; {remedy}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Benchmarks)
 def command() -> None:
     """Measure what labs, probes and rules cost on this machine, beside others.
 
@@ -98,8 +107,8 @@ def lab(
     fitting = [(p, n) for p in pods for n in nodes if n <= p <= n * BRIDGE_PORTS]
     if not fitting:
         raise UsageError(
-            f"no lab has --pods {_list(pods)} on --nodes {_list(nodes)}: there are at most "
-            f"{BRIDGE_PORTS} pods on a node, as a Linux bridge has no more ports, and at least one"
+            f"no lab has --pods {_list(pods)} on --nodes {_list(nodes)}: a node has at least one "
+            f"pod and at most {BRIDGE_PORTS}, as a Linux bridge has no more ports; give others"
         )
     rounds = Rounds(count=asked.round_count(5), seed=asked.seed)
     cells = [
@@ -179,8 +188,19 @@ def probe(hosts: int | None, services: int | None, only: tuple[str, ...], asked:
     show_default="nft,legacy",
     help="Backends of the data plane iptables.",
 )
-@kube_proxy_option
-@proxy_mode_option
+@click.option(
+    "--kube-proxy",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="A real kube-proxy that takes part.",
+)
+@click.option(
+    "--proxy-mode",
+    type=click.Choice(PROXY_MODES),
+    default="iptables",
+    show_default=True,
+    help="Its mode.",
+)
 @only_option(RULES)
 @bench_options
 def sync(
@@ -188,7 +208,7 @@ def sync(
     dataplanes: tuple[str, ...],
     backends: tuple[str, ...],
     kube_proxy: Path | None,
-    proxy_mode: str | None,
+    proxy_mode: str,
     only: tuple[str, ...],
     asked: Asked,
 ) -> int:
@@ -209,8 +229,7 @@ def sync(
     from labkit.bench.sync.planes import chosen_planes
 
     services = services or ((10,) if asked.quick else SERVICES)
-    mode = proxy_mode or "iptables"
-    planes = chosen_planes(dataplanes, backends, mode if kube_proxy else "", only)
+    planes = chosen_planes(dataplanes, backends, proxy_mode if kube_proxy else "", only)
     if not planes:
         raise UsageError(
             f"--only {','.join(only)} leaves nobody of --dataplane {','.join(dataplanes)}"
@@ -337,4 +356,5 @@ def _list(sizes: tuple[int, ...]) -> str:
 
 
 for _each in command.commands.values():
+    _each.short_help = _each.get_short_help_str(SHORT)
     _each.help = example_first(_each.help or "")

@@ -289,9 +289,10 @@ def _text(reports: Sequence[Report], fmt: str, metrics: Sequence[str]) -> str:
 
 def _picture(reports: Sequence[Report], fmt: str, metrics: Sequence[str]) -> bytes:
     from labkit.bench.drawing import drawn
-    from labkit.bench.plots import panels
+    from labkit.bench.plots import footnote, panels
 
-    return drawn([panel for each in reports for panel in panels(each, metrics=metrics)], fmt)
+    shown = [panel for each in reports for panel in panels(each, metrics=metrics)]
+    return drawn(shown, [footnote(each) for each in reports], fmt)
 
 
 @contextmanager

@@ -10,7 +10,8 @@ import click
 @click.command()
 @click.option("--flow-table", is_flag=True, help="The schema of `labkit matrix -o json` instead.")
 @click.option("--diff", is_flag=True, help="The schema of `labkit diff -o json` instead.")
-def command(flow_table: bool, diff: bool) -> None:  # noqa: FBT001 - click calls it by keyword
+@click.option("--bench", is_flag=True, help="The schema of `labkit bench … -o json` instead.")
+def command(*, flow_table: bool, diff: bool, bench: bool) -> None:
     """Print the JSON Schema of scenario files, for editors that check and complete YAML.
 
     \b
@@ -25,6 +26,11 @@ def command(flow_table: bool, diff: bool) -> None:  # noqa: FBT001 - click calls
         from labkit.report.diff_json import schema as diff_schema
 
         click.echo(json.dumps(diff_schema(), indent=2))
+        return
+    if bench:
+        from labkit.bench.results import schema as bench_schema
+
+        click.echo(json.dumps(bench_schema(), indent=2))
         return
     from labkit.manifest.schema import schema
 

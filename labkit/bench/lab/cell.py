@@ -33,7 +33,7 @@ SET_UP, TEAR_DOWN, KERNEL_DONE = (
 PER_POD: Final[Mapping[str, Metric]] = {
     "pss_bytes": Metric("memory of processes a pod (PSS)", "bytes", compared=False),
     "rss_bytes": Metric("memory of processes a pod (RSS)", "bytes", compared=False),
-    "kernel_bytes": Metric("memory of the kernel a pod", "bytes"),
+    "kernel_bytes": Metric("memory of the kernel a pod", "bytes", compared=False),
     "descriptors": Metric("file descriptors a pod", "each", compared=False),
 }
 SECONDS_A_POD: Final[Mapping[str, float]] = {

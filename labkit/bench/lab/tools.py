@@ -38,7 +38,7 @@ TOOLS: Final[Mapping[str, Tool]] = {
     "mininet": Tool(
         "mininet.net", ("brctl", "ping"), "apt-get install mininet bridge-utils iputils-ping"
     ),
-    "munet": Tool("munet.parser", (), f"{sys.executable} -m pip install munet"),
+    "munet": Tool("munet.parser", (), "pip install munet"),
 }
 
 
