@@ -26,6 +26,8 @@ PANEL_INCHES: Final = (6.4, 4.2)
 ROW_INCHES: Final = 0.42
 LABEL_GAP: Final = 0.062
 """What names at the right need between them, as a share of the panel's height."""
+FEW_DECADES: Final = 50
+"""An axis that spans less than this factor has a number at 2 and 5, too."""
 STYLE: Final[Any] = {
     "svg.hashsalt": "labkit",
     "svg.fonttype": "path",
@@ -111,7 +113,13 @@ def _colour(line: Line) -> str:
 
 
 def _draw_growth(panel: Panel, styled: Sequence[tuple[Line, str]], ax: Axes) -> None:
-    from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+    from matplotlib.ticker import (
+        FixedLocator,
+        FuncFormatter,
+        LogLocator,
+        NullFormatter,
+        NullLocator,
+    )
 
     ax.set_xscale("log")
     ax.set_yscale("log")
@@ -135,6 +143,9 @@ def _draw_growth(panel: Panel, styled: Sequence[tuple[Line, str]], ax: Axes) -> 
     ax.xaxis.set_minor_locator(NullLocator())
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: tick(value, panel.unit)))
     ax.yaxis.set_minor_formatter(NullFormatter())
+    bottom, top = ax.get_ylim()
+    if top / bottom < FEW_DECADES:
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     ax.set_xlabel(panel.sizes)
     ax.grid(visible=True, axis="y", color=FAINT)
     ax.set_axisbelow(True)
@@ -164,15 +175,27 @@ def _name_lines(styled: Sequence[tuple[Line, str]], ax: Axes, unit: str) -> None
 
 
 def apart(places: Sequence[float], gap: float = LABEL_GAP) -> list[float]:
-    """Return ascending places, each at least ``gap`` above the one before, moved as little."""
-    moved: list[float] = []
+    """Return ascending places between 0 and 1, at least ``gap`` apart, moved as little as possible.
+
+    Names that would meet form a block around the middle of where they belong.
+    """
+    blocks: list[list[float]] = []
     for place in places:
-        moved.append(max(place, moved[-1] + gap) if moved else place)
-    over = max(moved[-1] - 1.0, 0.0) if moved else 0.0
-    for index in range(len(moved) - 1, -1, -1):
-        most = 1.0 if index == len(moved) - 1 else moved[index + 1] - gap
-        moved[index] = min(moved[index], most) if over else moved[index]
-    return moved
+        blocks.append([place])
+        while len(blocks) > 1 and _top(blocks[-2], gap) + gap > _bottom(blocks[-1], gap):
+            last = blocks.pop()
+            blocks[-1] += last
+    return [_bottom(block, gap) + number * gap for block in blocks for number in range(len(block))]
+
+
+def _bottom(block: Sequence[float], gap: float) -> float:
+    height = (len(block) - 1) * gap
+    middle = sum(block) / len(block)
+    return max(min(middle - height / 2, 1 - height), 0.0)
+
+
+def _top(block: Sequence[float], gap: float) -> float:
+    return _bottom(block, gap) + (len(block) - 1) * gap
 
 
 def _draw_dots(panel: Panel, styled: Sequence[tuple[Line, str]], ax: Axes) -> None:

@@ -97,8 +97,11 @@ def section_markdown(report: Report, section: Section) -> str:
         head, rows = _long_head(report, section), _long_rows(section)
         align = ("right", "left", "right", "right", "right")[: len(head)]
     else:
-        beside = f" (× {' or '.join(section.measures)})" if section.measures else ""
-        head = [f"{section.metric}{beside}", *(f"{size:,} {report.sizes}" for size in sizes)]
+        beside = _beside(section)
+        head = [
+            f"{section.metric} ({beside})" if beside else section.metric,
+            *(f"{size:,} {report.sizes}" for size in sizes),
+        ]
         rows = _wide_rows(section, sizes)
         align = ("left", *("right" for _ in sizes))
     return tabulate(rows, head, tablefmt="github", disable_numparse=True, colalign=align)
@@ -138,13 +141,19 @@ def _long_head(report: Report, section: Section) -> list[str]:
     is_rate = section.rows[0].measurement.unit == "a second"
     ends = "slowest-fastest" if is_rate else "fastest-slowest"
     head = [report.sizes, "", section.metric, ends]
+    beside = _beside(section)
+    return [*head, beside] if beside else head
+
+
+def _beside(section: Section) -> str:
+    """What a ratio is to."""
     match section.measures:
         case ():
-            return head
+            return ""
         case (measure,):
-            return [*head, f"× {measure}"]
+            return f"× {measure}"
         case _:
-            return [*head, "× its measure"]
+            return "× its measure"
 
 
 def _long_rows(section: Section) -> list[list[str]]:
