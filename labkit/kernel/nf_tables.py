@@ -30,12 +30,12 @@ from labkit.kernel.netfilter import (
 )
 from labkit.kernel.netlink import ACK, APPEND, CREATE, EXCLUSIVE, REQUEST, Request, attribute, text
 from labkit.kernel.netns import Namespace
+from labkit.kernel.socket_options import size_buffers
 
 DELETE_CHAIN, NEW_RULE, DELETE_RULE = 5, 6, 8
 NEW_SET, DELETE_SET, NEW_ELEMENTS, DELETE_ELEMENTS = 9, 11, 12, 14
 HEADER: Final = struct.pack("=BBH", socket.AF_INET, 0, 0)
 BATCH: Final = struct.pack("=BBH", socket.AF_UNSPEC, 0, socket.htons(SUBSYSTEM_NFTABLES))
-SO_SNDBUFFORCE, SO_RCVBUFFORCE = 32, 33
 RECEIVED: Final = 1 << 20
 """Bytes of answers that may wait: each message that is refused gets one."""
 
@@ -178,9 +178,14 @@ def commit(namespace: Namespace, requests: Sequence[Request]) -> None:
     sock = conversation(namespace)
 
     def act() -> None:
-        sock.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, 2 * len(sent))
-        sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVED)
-        sock.send(sent)
+        size_buffers(sock, sending=2 * len(sent), receiving=RECEIVED)
+        try:
+            sock.send(sent)
+        except OSError as error:
+            what = f"{namespace.name}: {len(requests)} changes in one transaction"
+            raise KernelError(
+                what, errno=error.errno or 0, message=os.strerror(error.errno or 0)
+            ) from error
         failure: KernelError | None = None
         answered = False
         while not answered:

@@ -5,18 +5,17 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Final, NamedTuple, Protocol
 
 from labkit.kernel import netlink
 from labkit.kernel.netfilter import NETLINK_NETFILTER
+from labkit.kernel.socket_options import size_buffers
 
 OWN_TABLE: Final = "labkit-trace"
 """The table of the rules that mark packets to be traced; its own events are left out."""
 
 
 BUFFER_BYTES: Final = 8 << 20
-SO_RCVBUFFORCE: Final = 33
 NFGENMSG: Final = 4
 """Bytes of struct nfgenmsg, before the attributes of a message."""
 
@@ -63,8 +62,7 @@ class Listener:
         self.socket = netlink.open_netlink(NETLINK_NETFILTER)
         self.lost = False
         """Whether more came than the socket could hold."""
-        with suppress(PermissionError):  # in a user namespace the usual buffer must do
-            self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER_BYTES)
+        size_buffers(self.socket, receiving=BUFFER_BYTES)
 
     def messages(self, kind: int) -> Iterator[tuple[int, dict[int, bytes]]]:
         """Yield family and attributes of each message of a kind that has come, without waiting."""

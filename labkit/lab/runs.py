@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -70,14 +71,19 @@ def scenario_files(paths: Iterable[Path]) -> list[Path]:
     """Return the files that paths stand for: a folder for the YAML files in it, sorted.
 
     Raises:
-        UsageError: a folder holds no YAML file.
+        UsageError: a folder holds no YAML file, or cannot be read.
     """
     files: list[Path] = []
     for path in paths:
-        if not path.is_dir():
+        # os.path and not Path: what may not even be looked at is no folder, but no failure yet.
+        if not os.path.isdir(path):  # noqa: PTH112
             files.append(path)
             continue
-        found = sorted(each for each in path.iterdir() if each.suffix in SUFFIXES)
+        try:
+            found = sorted(each for each in path.iterdir() if each.suffix in SUFFIXES)
+        except OSError as error:
+            remedy = "give a folder that can be read, or files"
+            raise UsageError(f"{path} cannot be read: {error.strerror}; {remedy}") from error
         if not found:
             raise UsageError(f"{path} holds no scenario file (*.yaml)")
         files += found

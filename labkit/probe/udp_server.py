@@ -11,12 +11,12 @@ import socket
 import struct
 from typing import Final
 
+from labkit.kernel.socket_options import size_buffers
 from labkit.probe.poller import READ, Poller
 from labkit.probe.tcp_server import Site
 
 IP_PKTINFO: Final = 8
 """Linux' number; not in every Python's `socket`."""
-_SO_RCVBUFFORCE: Final = 33
 _PKTINFO: Final = struct.Struct("=I4s4s")
 """struct in_pktinfo: interface, local address for the answer, address in the header."""
 DATAGRAMS_A_TURN: Final = 64
@@ -33,10 +33,7 @@ class UdpListener:
         self._site = site
         self._poller = poller
         sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
-        try:
-            sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES)
-        except PermissionError:  # in a user namespace: as much as the host's rmem_max allows
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+        size_buffers(sock, receiving=RECEIVE_BUFFER_BYTES)
         poller.watch(sock.fileno(), READ, self._receive)
 
     def close(self) -> None:

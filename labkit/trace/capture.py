@@ -18,6 +18,7 @@ from typing import Final
 
 from labkit.cluster.model import Protocol
 from labkit.kernel.netns import Namespace
+from labkit.kernel.socket_options import size_buffers
 from labkit.probe.flow import Flow
 from labkit.trace.packet import (
     PORT_UNREACHABLE,
@@ -43,7 +44,6 @@ _PACKET_OUTGOING: Final = 4
 _SOL_PACKET: Final = 263
 _PACKET_STATISTICS: Final = 6
 _SO_TIMESTAMPNS: Final = 35
-_SO_RCVBUFFORCE: Final = 33
 _TIMESPEC: Final = struct.Struct("@ll")
 _STATISTICS: Final = struct.Struct("@II")
 NUMBERS: Final = {Protocol.TCP: TCP, Protocol.UDP: UDP, Protocol.SCTP: SCTP}
@@ -131,10 +131,7 @@ class Capture:
             self._lost += _STATISTICS.unpack(data)[1]
 
     def _prepare(self) -> None:
-        try:
-            self._sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, BUFFER_BYTES)
-        except PermissionError:  # in a user namespace: as much as the host's rmem_max allows
-            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+        size_buffers(self._sock, receiving=BUFFER_BYTES)
         self._sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
 
     def _read(self) -> bool:

@@ -48,7 +48,8 @@ def node() -> Iterator[Namespace]:
 def few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """Install any number of Services as if there were very many."""
     monkeypatch.setattr(ports, "MANY", 1)
-    monkeypatch.setattr(ports, "AT_ONCE", 2)
+    monkeypatch.setattr(ports, "TRANSACTION_BYTES", 2000)
+    monkeypatch.setattr(ports, "ELEMENTS", 2)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,34 @@ from tests.lab import host
 ROOT = Path(__file__).parent.parent.parent
 NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
 WHY = "from labkit.kernel.rootless import why_no_user_namespace; print(why_no_user_namespace())"
+
+ONE_POD = """
+apiVersion: labkit.dev/v1
+kind: Lab
+metadata: {name: many}
+spec: {nodes: [{name: node1}], clients: [{name: client}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web, labels: {app: web}}
+spec:
+  nodeName: node1
+  containers: [{name: web, image: nginx, ports: [{containerPort: 80}]}]
+---
+apiVersion: labkit.dev/v1
+kind: Check
+metadata: {name: the last Service answers}
+spec: {from: client, to: {node: node1, port: 30599}, expect: {outcome: connected, backends: [web]}}
+"""
+MANY = """
+apiVersion: v1
+kind: Service
+metadata: {{name: svc-{number}}}
+spec:
+  type: NodePort
+  selector: {{app: web}}
+  ports: [{{port: 80, nodePort: {port}}}]
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -59,6 +88,23 @@ def test_an_ordinary_user_runs_every_scenario() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(list((ROOT / "scenarios").glob("*.yaml"))) > 1
     assert f"{len(list((ROOT / 'scenarios').glob('*.yaml')))} scenarios, " in done.stdout
+
+
+@pytest.mark.parametrize("dataplane", ["iptables", "nftables"])
+def test_an_ordinary_users_lab_takes_very_many_services(dataplane: str) -> None:
+    # Root's sockets take messages of any length, an ordinary user's do not.
+    services = (MANY.format(number=number, port=30000 + number) for number in range(600))
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        many = Path(folder, "many.yaml")
+        many.write_text("---\n".join([ONE_POD, *services]))
+
+        done = as_ordinary_user(
+            sys.executable, "-m", "labkit", "run", "--dataplane", dataplane, str(many)
+        )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout
 
 
 def test_an_ordinary_users_doctor_finds_what_scenarios_need() -> None:

@@ -15,6 +15,7 @@ from labkit.cluster.model import Cluster, Node
 from labkit.dataplane.base import Change, KeepsFlowsApart, Renders
 from labkit.dataplane.conntrack import conntrack_sysctls, forget_stale_flows
 from labkit.dataplane.iptables.held import still_held
+from labkit.dataplane.iptables.pieces import emptied, in_pieces
 from labkit.dataplane.iptables.render import INVALID_COUNTER, render, render_cni_only
 from labkit.dataplane.iptables.service import LOCALHOST_COUNTER
 from labkit.dataplane.node_addresses import serves_localhost
@@ -27,6 +28,8 @@ from labkit.kernel.tools import which
 
 Backend = Literal["nft", "legacy"]
 COUNTERS: Final = (INVALID_COUNTER, LOCALHOST_COUNTER)
+NO_FLUSH: Final = "--noflush"
+TOO_LONG: Final = "Message too long"
 LINE_NUMBER: Final = re.compile(r"line:? (\d+)")
 
 
@@ -178,8 +181,23 @@ def restore(backend: Backend, changes: Sequence[Change[Ruleset]]) -> None:
     """
     tools = [_tool(backend, change) for change in changes]
     failures = run_together([tool for tool in tools if tool.stdin])
+    too_long = {error.where for error in failures if TOO_LONG in error.stderr}
+    failures = [error for error in failures if error.where not in too_long]
+    failures += _in_pieces([tool for tool in tools if tool.namespace.name in too_long])
     if failures:
         raise with_line(failures[0])
+
+
+def _in_pieces(tools: Sequence[Tool]) -> list[CommandError]:
+    """Run tools once more, with transactions that an ordinary user's sockets take."""
+    whole = [tool for tool in tools if NO_FLUSH not in tool.argv]
+    failures = run_together([tool._replace(stdin=emptied(tool.stdin)) for tool in whole])
+    return failures or run_together(
+        [
+            tool._replace(argv=(tool.argv[0], NO_FLUSH), stdin=in_pieces(tool.stdin))
+            for tool in tools
+        ]
+    )
 
 
 def _tool(backend: Backend, change: Change[Ruleset]) -> Tool:
@@ -188,7 +206,7 @@ def _tool(backend: Backend, change: Change[Ruleset]) -> Tool:
         # The tables are the lab's own. With --noflush, new chains would cost quadratic time.
         return Tool(change.namespace, argv, change.rules.text())
     update = change.rules.changes_from(change.previous)
-    return Tool(change.namespace, (*argv, "--noflush"), update)
+    return Tool(change.namespace, (*argv, NO_FLUSH), update)
 
 
 def with_line(error: CommandError) -> CommandError:

@@ -73,6 +73,29 @@ def requests(table: str, steps: Iterable[Step]) -> list[Request]:
     return list(_Assembler(table).requests(steps))
 
 
+def transactions(
+    table: str, parts: Iterable[Iterable[Step]], *, size_bytes: int
+) -> Iterator[Sequence[Request]]:
+    """Return the messages for parts of a change in transactions of about that size.
+
+    No part is in two of them.
+
+    Raises:
+        UnknownStatement: a step is about something that no Service port has.
+    """
+    assembler = _Assembler(table)
+    held: list[Request] = []
+    size = 0
+    for part in parts:
+        held += (more := list(assembler.requests(part)))
+        size += sum(len(request.body) for request in more)
+        if size >= size_bytes:
+            yield held
+            held, size = [], 0
+    if held:
+        yield held
+
+
 class _Assembler:
     """Makes messages for one table."""
 

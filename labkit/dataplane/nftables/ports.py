@@ -13,10 +13,10 @@ from itertools import islice
 from typing import Final, NamedTuple, TypeVar
 
 from labkit.dataplane.nftables import names
-from labkit.dataplane.nftables.assemble import UnknownStatement, requests
+from labkit.dataplane.nftables.assemble import UnknownStatement, requests, transactions
 from labkit.dataplane.nftables.rules import Chain, Collection, Element, NftRuleset, NftTable
 from labkit.dataplane.nftables.rules import PortObjects as Port
-from labkit.dataplane.nftables.steps import AddElements, AddRules, steps
+from labkit.dataplane.nftables.steps import AddElements, AddRules, Step, steps
 from labkit.dataplane.parts import Changed, Parts, difference
 from labkit.kernel.netlink import Request
 
@@ -24,8 +24,10 @@ T = TypeVar("T")
 
 MANY: Final = 200
 """Service ports from which on they are installed in transactions of their own."""
-AT_ONCE: Final = 200
-"""Service ports in one transaction: its cost grows faster than its length."""
+TRANSACTION_BYTES: Final = 1 << 17
+"""The cost of a transaction grows faster than its length; and in a user namespace a socket takes
+twice net.core.wmem_max at most, which is 208 KiB where nobody has changed it."""
+ELEMENTS: Final = 100
 NOTHING: Final[Mapping[str, Element]] = {}
 
 
@@ -64,30 +66,23 @@ def staged(rules: NftRuleset) -> Staged | None:
     silent = {chain.name: replace(chain, rules=()) for chain in hooks}
     frame = replace(first, chains={**first.chains, **silent})
     try:
-        transactions = [
-            *_chains(rules.services),
-            *_elements(rules.elements()),
+        stages = [
+            *transactions(names.TABLE, _parts(rules), size_bytes=TRANSACTION_BYTES),
             requests(names.TABLE, [AddRules(chain.name, chain.rules) for chain in hooks]),
         ]
     except UnknownStatement:
         return None
-    return Staged(NftRuleset((frame, *others)), transactions)
+    return Staged(NftRuleset((frame, *others)), stages)
 
 
-def _chains(ports: Parts[Port]) -> Iterator[Sequence[Request]]:
-    """The chains of ports, and the sets that these fill themselves."""
+def _parts(rules: NftRuleset) -> Iterator[Iterable[Step]]:
+    """The chains of the ports, with the sets that these fill themselves; then what leads there."""
     nothing = NftTable(name=names.TABLE)
-    for some in _chunks(ports.by_port.values(), AT_ONCE):
-        yield requests(names.TABLE, steps(nothing, _own(some)))
-
-
-def _elements(
-    elements: Mapping[str, Mapping[str, Element]],
-) -> Iterator[Sequence[Request]]:
-    """What leads to the chains."""
-    for name, held in elements.items():
-        for some in _chunks(held.items(), AT_ONCE):
-            yield requests(names.TABLE, [AddElements(name, dict(some))])
+    for port in rules.services.by_port.values():
+        yield steps(nothing, _own([port]))
+    for name, held in rules.elements().items():
+        for some in _chunks(held.items(), ELEMENTS):
+            yield [AddElements(name, dict(some))]
 
 
 def _narrowed(before: Parts[Port], after: Parts[Port]) -> tuple[NftTable, NftTable]:
