@@ -107,6 +107,18 @@ def test_an_ordinary_users_lab_takes_very_many_services(dataplane: str) -> None:
     assert "1 passed" in done.stdout
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has folders that nobody else may enter")
+def test_a_file_in_somebody_elses_folder_is_one_that_cannot_be_read() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "lab.yaml")
+        file.write_text(ONE_POD)
+
+        done = as_ordinary_user(sys.executable, "-m", "labkit", "run", str(file))
+
+    assert done.returncode == 2
+    assert f"{file}:1:1: cannot be read: Permission denied; give a scenario" in done.stderr
+
+
 def test_an_ordinary_users_doctor_finds_what_scenarios_need() -> None:
     done = as_ordinary_user(sys.executable, "-m", "labkit", "doctor")
 
