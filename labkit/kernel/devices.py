@@ -71,7 +71,7 @@ def _change(
 ) -> None:
     def act() -> None:
         index = socket.if_nametoindex(device)
-        requests = [request(index, address, HOST) for address in addresses]
+        requests = (request(index, address, HOST) for address in addresses)
         with netlink.open_netlink() as sock:
             netlink.send(sock, requests, where=namespace.name)
 

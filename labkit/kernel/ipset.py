@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network
-from typing import Final
+from itertools import chain
+from typing import Final, NamedTuple
 
 from labkit.errors import KernelError
 from labkit.kernel import netfilter, netlink
@@ -51,8 +51,7 @@ WORDS: Final = {
 _revisions: dict[str, int] = {}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Element:
+class Element(NamedTuple):
     """One element: the parts that the set's type asks for."""
 
     ip: IPv4Address | None = None
@@ -114,17 +113,23 @@ def headers(sock: socket.socket, *, where: str) -> list[bytes]:
     )
 
 
-def send(namespace: Namespace, requests: Sequence[Request]) -> None:
+def send(namespace: Namespace, requests: Iterable[Request]) -> None:
     """Send requests, as many as fit at a time, and wait until the kernel has done them all.
 
     Raises:
         KernelError: the first request that was refused.
     """
-    if not requests:
+    left = iter(requests)
+    first = next(left, None)
+    if first is None:
         return
-    sock = netfilter.conversation(namespace)
+
+    def act() -> None:
+        sock = netfilter.conversation(namespace)
+        netlink.send(sock, chain([first], left), where=namespace.name)
+
     try:
-        namespace.run(lambda: netlink.send(sock, requests, where=namespace.name))
+        namespace.run(act)
     except KernelError as error:
         if error.errno not in WORDS:
             raise
@@ -147,9 +152,10 @@ def revision(namespace: Namespace, kind: str) -> int:
         what = f"ask for ipset's type {kind}"
         request = Request(what, SUBSYSTEM << 8 | COMMAND_TYPE, REQUEST, body)
 
-        sock = netfilter.conversation(namespace)
-        answer = namespace.run(lambda: netlink.ask(sock, request, where=namespace.name))
-        found = netlink.attributes(answer[len(HEAD) :])
+        def ask() -> bytes:
+            return netlink.ask(netfilter.conversation(namespace), request, where=namespace.name)
+
+        found = netlink.attributes(namespace.run(ask)[len(HEAD) :])
         _revisions[kind] = found[ATTR_REVISION][0]
     return _revisions[kind]
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
-from itertools import takewhile
+from itertools import chain, takewhile
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple, TypeAlias
 
 from labkit.errors import MissingFeature
 from labkit.kernel import netlink
@@ -33,6 +33,8 @@ ALL_FLAGS: Final = 0xFFFFFFFF
 EVERY_CLIENT_ITSELF: Final = IPv4Address("255.255.255.255")
 MASQUERADE: Final = 0
 PROTOCOLS: Final = {"TCP": 6, "UDP": 17, "SCTP": 132}
+Real: TypeAlias = tuple[IPv4Address, int]
+"""What a virtual server knows a real one by: address and port."""
 IPV4_HEX_DIGITS: Final = 8
 GENL_HEADER: Final = struct.Struct("=BBxx")
 IDENTITY: Final = struct.Struct("=HHH2x HHH2x HH4s HH2s2x")
@@ -40,8 +42,8 @@ IDENTITY: Final = struct.Struct("=HHH2x HHH2x HH4s HH2s2x")
 
 Addresses and ports are in network byte order, all else is in the host's.
 """
-REAL_IDENTITY: Final = struct.Struct("=HHH2x HH4s HH2s2x")
-"""Address family, address and port of a real server."""
+REAL_IDENTITY: Final = struct.Struct("=HH HHH2x HH4s HH2s2x")
+"""Address family, address and port of a real server, behind the head of what holds them all."""
 NEW_REAL: Final = b"".join(
     # IPVS_DEST_ATTR_FWD_METHOD, _WEIGHT, _U_THRESH and _L_THRESH
     netlink.number(kind, value)
@@ -63,8 +65,7 @@ class Server:
         return f"{self.ip}:{self.port} (protocol {self.protocol})"
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """One message, without the header that names IPVS' number."""
 
     what: str | Said
@@ -153,42 +154,53 @@ def delete_server(server: Server) -> Command:
     return _command(what, DELETE_SERVICE, netlink.attribute(ATTR_SERVICE, _identity(server)))
 
 
-def add_real_server(server: Server, ip: IPv4Address, port: int) -> Command:
-    """Add a real server by masquerading, with weight 1."""
-    what = Said("add real server {}:{} to {}", (ip, port, server))
-    key = netlink.attribute(ATTR_SERVICE, _identity(server))
-    return _command(what, NEW_DEST, key, netlink.attribute(ATTR_DEST, _real(ip, port) + NEW_REAL))
+def add_real_servers(server: Server, real: Iterable[Real]) -> Iterator[Command]:
+    """Add real servers by masquerading, with weight 1."""
+    head = _head(NEW_DEST) + netlink.attribute(ATTR_SERVICE, _identity(server))
+    for ip, port in real:
+        what = Said("add real server {}:{} to {}", (ip, port, server))
+        yield Command(what, head + _real(ip, port, len(NEW_REAL)) + NEW_REAL)
 
 
-def delete_real_server(server: Server, ip: IPv4Address, port: int) -> Command:
-    """Delete a real server; its connections end with their next packet."""
-    what = Said("delete real server {}:{} of {}", (ip, port, server))
-    key = netlink.attribute(ATTR_SERVICE, _identity(server))
-    return _command(what, DELETE_DEST, key, netlink.attribute(ATTR_DEST, _real(ip, port)))
+def delete_real_servers(server: Server, real: Iterable[Real]) -> Iterator[Command]:
+    """Delete real servers; their connections end with their next packet."""
+    head = _head(DELETE_DEST) + netlink.attribute(ATTR_SERVICE, _identity(server))
+    for ip, port in real:
+        what = Said("delete real server {}:{} of {}", (ip, port, server))
+        yield Command(what, head + _real(ip, port))
 
 
-def send(namespace: Namespace, commands: Sequence[Command]) -> None:
+def send(namespace: Namespace, commands: Iterable[Command]) -> None:
     """Send commands, as many as fit at a time, and wait until the kernel has done them all.
 
     Raises:
         MissingFeature: the kernel has no IPVS.
         KernelError: the first command that was refused.
     """
+    left = iter(commands)
+    first = next(left, None)
+    if first is None:
+        return
 
     def act() -> None:
         with netlink.open_netlink(NETLINK_GENERIC) as sock:
             number = family(sock, FAMILY_NAME)
             if number is None:
                 raise MissingFeature("ip_vs", found="the kernel does not know IPVS", remedy=REMEDY)
-            requests = [Request(each.what, number, REQUEST, each.body) for each in commands]
+            requests = (
+                Request(each.what, number, REQUEST, each.body) for each in chain([first], left)
+            )
             netlink.send(sock, requests, where=namespace.name)
 
-    if commands:
-        namespace.run(act)
+    namespace.run(act)
 
 
 def _command(what: str | Said, command: int, *attributes: bytes) -> Command:
-    return Command(what, GENL_HEADER.pack(command, VERSION) + b"".join(attributes))
+    return Command(what, _head(command) + b"".join(attributes))
+
+
+def _head(command: int) -> bytes:
+    return GENL_HEADER.pack(command, VERSION)
 
 
 def _identity(server: Server) -> bytes:
@@ -214,7 +226,11 @@ def _service(
     return netlink.attribute(ATTR_SERVICE, b"".join([_identity(server), *wanted]))
 
 
-def _real(ip: IPv4Address, port: int) -> bytes:
+def _real(ip: IPv4Address, port: int, more_bytes: int = 0) -> bytes:
+    """A real server's attribute, without what of it follows."""
     return REAL_IDENTITY.pack(
-        *(6, 11, socket.AF_INET), *(8, 1, ip.packed), *(6, 2, port.to_bytes(2, "big"))
+        *(REAL_IDENTITY.size + more_bytes, ATTR_DEST),
+        *(6, 11, socket.AF_INET),
+        *(8, 1, ip.packed),
+        *(6, 2, port.to_bytes(2, "big")),
     )

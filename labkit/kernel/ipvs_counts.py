@@ -25,8 +25,8 @@ INFO: Final = struct.Struct("=III")
 HEAD: Final = struct.Struct("=I4x")
 ENTRY_WORDS: Final = 13
 """Length of a virtual server in the kernel's answer, in words of eight bytes."""
-DESCRIPTION_WORDS: Final = 6
-"""Those that say what it is and how many real servers it has; the others count packets."""
+REAL_SERVERS: Final = 5
+"""Which of the words has the number of its real servers, behind a netmask."""
 ROUTES: Final = Path("/proc/thread-self/net/fib_triestat")
 """thread-self: /proc/net is that of the main thread."""
 
@@ -34,12 +34,12 @@ ROUTES: Final = Path("/proc/thread-self/net/fib_triestat")
 class Counts(NamedTuple):
     """What is another once anything has come or gone.
 
-    Not if it took the place of something else of its kind: a real server of the same virtual one,
-    an element of the same set, an address.
+    Not if it took the place of something else of its kind: a virtual server with as many real ones,
+    a real server of the same virtual one, an element of the same set, an address.
     """
 
-    servers: tuple[bytes, ...]
-    """What the kernel says of virtual servers, with the number of the real ones of each."""
+    servers: bytes
+    """The number of real servers of each virtual one."""
     ipsets: frozenset[bytes]
     """The header of each set, with the number of its elements."""
     routes: str
@@ -52,23 +52,23 @@ def counts(namespace: Namespace) -> Counts:
     Raises:
         KernelError: the kernel has no IPVS or no ipset.
     """
-    netlink = netfilter.conversation(namespace)
 
     def act() -> Counts:
         with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
             servers = _servers(raw, namespace.name)
-        headers = frozenset(ipset.headers(netlink, where=namespace.name))
-        return Counts(servers, headers, ROUTES.read_text())
+        routes = ROUTES.read_text()
+        headers = ipset.headers(netfilter.conversation(namespace), where=namespace.name)
+        return Counts(servers, frozenset(headers), routes)
 
     return namespace.run(act)
 
 
-def _servers(raw: socket.socket, where: str) -> tuple[bytes, ...]:
+def _servers(raw: socket.socket, where: str) -> bytes:
     what = f"{where}: count the virtual servers"
     info = socket_options.answer(raw, GET_INFO, b"", INFO.size, what)
     _, _, number = INFO.unpack(info)
     size = HEAD.size + 8 * ENTRY_WORDS * number
     listed = socket_options.answer(raw, GET_SERVICES, HEAD.pack(number), size, what)
     words = listed[HEAD.size :].cast("Q")
-    # By columns, which is no object for each server: ten thousand of them wake the collector.
-    return tuple(words[column::ENTRY_WORDS].tobytes() for column in range(DESCRIPTION_WORDS))
+    # No object for each server: ten thousand of them would wake Python's collector.
+    return words[REAL_SERVERS::ENTRY_WORDS].tobytes()

@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
+from itertools import islice
 from typing import Final, NamedTuple
 
 from labkit.errors import KernelError
@@ -268,8 +269,11 @@ def open_netlink(protocol: int = socket.NETLINK_ROUTE) -> socket.socket:
     return sock
 
 
-def send(sock: socket.socket, requests: Sequence[Request], *, where: str) -> None:
+def send(sock: socket.socket, requests: Iterable[Request], *, where: str) -> None:
     """Send requests in as few messages as fit and wait until the kernel has done them all.
+
+    They are taken as they are sent: an iterator of many never holds them all, which would cost
+    Python's collector more than the kernel.
 
     Only the last of a message asks for an acknowledgement: the kernel reports errors of the others
     anyway, in order. It does every request of a message, also those after one that failed.
@@ -278,8 +282,9 @@ def send(sock: socket.socket, requests: Sequence[Request], *, where: str) -> Non
         KernelError: the first request that was refused, with the kernel's own words. Nothing is
             sent after the message that holds it.
     """
-    for start in range(0, len(requests), BATCH):
-        _send_batch(sock, requests[start : start + BATCH], where)
+    left = iter(requests)
+    while batch := list(islice(left, BATCH)):
+        _send_batch(sock, batch, where)
 
 
 def ask(sock: socket.socket, request: Request, *, where: str) -> bytes:

@@ -243,21 +243,13 @@ def _hexadecimal(address: Address) -> str:
 def delete_a_real_server(node: Namespace, rules: IpvsRules) -> None:
     server = next(each for each in rules.virtual_servers if each.real_servers)
     key = Server(protocol=6, ip=server.address.ip, port=server.address.port)
-    real = server.real_servers[0]
-    ipvs.send(node, [ipvs.delete_real_server(key, real.ip, real.port)])
+    ipvs.send(node, list(ipvs.delete_real_servers(key, server.real_servers[:1])))
 
 
 def delete_a_virtual_server(node: Namespace, rules: IpvsRules) -> None:
     server = rules.virtual_servers[-1]
     key = Server(protocol=6, ip=server.address.ip, port=server.address.port)
     ipvs.send(node, [ipvs.delete_server(key)])
-
-
-def schedule_otherwise(node: Namespace, rules: IpvsRules) -> None:
-    address = rules.virtual_servers[0].address
-    key = Server(protocol=6, ip=address.ip, port=address.port)
-    change = ipvs.change_server(key, scheduler="wlc", persistent_s=None, hash_ports=False)
-    ipvs.send(node, [change])
 
 
 def delete_an_element(node: Namespace, rules: IpvsRules) -> None:
@@ -282,7 +274,6 @@ def delete_the_device(node: Namespace, rules: IpvsRules) -> None:  # noqa: ARG00
     [
         delete_a_real_server,
         delete_a_virtual_server,
-        schedule_otherwise,
         delete_an_element,
         add_an_element,
         delete_an_address,

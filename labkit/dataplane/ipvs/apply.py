@@ -11,6 +11,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Final
 
 from labkit.cluster.model import Cluster, Node
@@ -165,7 +166,7 @@ def _extend_ipsets(change: Change[IpvsRules], what: TableChanges) -> None:
     if change.previous is None:
         for name, kind in SETS.items():
             requests += [ipset.create(change.namespace, name, kind.type), ipset.flush(name)]
-    ipset.send(change.namespace, [*requests, *messages.additions(what)])
+    ipset.send(change.namespace, chain(requests, messages.additions(what)))
 
 
 def _reduce_ipsets(change: Change[IpvsRules], what: TableChanges) -> None:
@@ -181,5 +182,5 @@ def _install_servers(change: Change[IpvsRules], what: TableChanges) -> None:
         devices.make_dummy(change.namespace, DUMMY)
     devices.delete_addresses(change.namespace, DUMMY, what.gone_addresses)
     first = [ipvs.flush()] if change.previous is None else []
-    ipvs.send(change.namespace, [*first, *messages.commands(what)])
+    ipvs.send(change.namespace, chain(first, messages.commands(what)))
     devices.add_addresses(change.namespace, DUMMY, what.new_addresses)

@@ -7,35 +7,33 @@ Source: kubernetes v1.36 pkg/proxy/ipvs/proxier.go, syncService and syncEndpoint
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 from labkit.dataplane.ipvs.changes import TableChanges
 from labkit.dataplane.ipvs.service import IP_PROTOCOL
-from labkit.dataplane.ipvs.tables import Address, Member, VirtualServer
+from labkit.dataplane.ipvs.tables import Member, VirtualServer
 from labkit.kernel import ipset, ipvs
 from labkit.kernel.ipset import Element
 from labkit.kernel.ipvs import Command, Server
 from labkit.kernel.netlink import Request
 
 
-def additions(what: TableChanges) -> Sequence[Request]:
+def additions(what: TableChanges) -> Iterator[Request]:
     """What ipsets are given."""
-    return [ipset.add(*_named(member)) for member in what.new_members]
+    return (ipset.add(*_named(member)) for member in what.new_members)
 
 
-def deletions(what: TableChanges) -> Sequence[Request]:
+def deletions(what: TableChanges) -> Iterator[Request]:
     """What ipsets lose."""
-    return [ipset.delete(*_named(member)) for member in what.gone_members]
+    return (ipset.delete(*_named(member)) for member in what.gone_members)
 
 
-def commands(what: TableChanges) -> Sequence[Command]:
+def commands(what: TableChanges) -> Iterator[Command]:
     """What turns virtual servers into others; what is gone goes first."""
-    gone = [each.before for each in what.servers if each.before and not each.after]
-    return [*(ipvs.delete_server(_server(server)) for server in gone), *_changed(what)]
-
-
-def _changed(what: TableChanges) -> Iterator[Command]:
+    for before, after in what.servers:
+        if before is not None and after is None:
+            yield ipvs.delete_server(_server(before))
     for before, after in what.servers:
         if after is not None:
             yield from _add(after) if before is None else _change(before, after)
@@ -51,36 +49,29 @@ def _named(member: Member) -> tuple[str, Element]:
     )
 
 
-def _add(server: VirtualServer) -> Iterable[Command]:
+def _add(server: VirtualServer) -> Iterator[Command]:
+    key = _server(server)
     yield ipvs.add_server(
-        _server(server),
+        key,
         scheduler=server.scheduler,
         persistent_s=server.persistent_s,
         hash_ports=server.hash_ports,
     )
-    yield from _add_real(server, server.real_servers)
+    yield from ipvs.add_real_servers(key, server.real_servers)
 
 
-def _change(old: VirtualServer, new: VirtualServer) -> Iterable[Command]:
+def _change(old: VirtualServer, new: VirtualServer) -> Iterator[Command]:
+    key = _server(new)
     if replace(old, real_servers=()) != replace(new, real_servers=()):
         yield ipvs.change_server(
-            _server(new),
+            key,
             scheduler=new.scheduler,
             persistent_s=new.persistent_s,
             hash_ports=new.hash_ports,
         )
-    kept = set(old.real_servers)
-    yield from _add_real(new, [each for each in new.real_servers if each not in kept])
-    wanted = set(new.real_servers)
-    for each in old.real_servers:
-        if each not in wanted:
-            yield ipvs.delete_real_server(_server(new), each.ip, each.port)
-
-
-def _add_real(server: VirtualServer, real: Iterable[Address]) -> Iterable[Command]:
-    key = _server(server)
-    for each in real:
-        yield ipvs.add_real_server(key, each.ip, each.port)
+    kept = set(old.real_servers).intersection(new.real_servers)
+    yield from ipvs.add_real_servers(key, (r for r in new.real_servers if r not in kept))
+    yield from ipvs.delete_real_servers(key, (r for r in old.real_servers if r not in kept))
 
 
 def _server(server: VirtualServer) -> Server:

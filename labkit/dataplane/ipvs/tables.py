@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from labkit.cluster.model import Protocol
 
@@ -20,8 +20,7 @@ Place: TypeAlias = tuple[str, str, int]
 LETTERS: Final = {Protocol.TCP: "-t", Protocol.UDP: "-u", Protocol.SCTP: "--sctp-service"}
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Address:
+class Address(NamedTuple):
     """An address and port of a virtual or real server."""
 
     ip: IPv4Address
@@ -62,8 +61,7 @@ class VirtualServer:
             yield f"-a {server} -r {real} -m -w 1"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(NamedTuple):
     """One element of an ipset; which parts it has, the set's type says."""
 
     ip: IPv4Address | None = None

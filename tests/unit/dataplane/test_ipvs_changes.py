@@ -152,8 +152,8 @@ def test_an_install_is_a_message_for_each_thing_that_the_kernel_holds(number: in
     what = table_changes(None, render(many(number), NODE1))
 
     servers, shared_hairpin = 3, 1
-    assert len(messages.commands(what)) == number * servers * (1 + 2)
-    assert len(messages.additions(what)) == number * 3 + shared_hairpin
+    assert len(list(messages.commands(what))) == number * servers * (1 + 2)
+    assert len(list(messages.additions(what))) == number * 3 + shared_hairpin
     assert len(what.new_addresses) == number
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network
 
 import pytest
@@ -59,6 +59,11 @@ def about_servers(command: int, **attributes: Sequence[object]) -> bytes:
     return bytes(message.data[16:])
 
 
+def only(commands: Iterable[Command]) -> Command:
+    (found,) = commands
+    return found
+
+
 @pytest.mark.parametrize(
     ("command", "body"),
     [
@@ -75,11 +80,11 @@ def about_servers(command: int, **attributes: Sequence[object]) -> bytes:
             about_servers(ipvs_wire.IPVS_CMD_DEL_SERVICE, service=KEY),
         ),
         (
-            ipvs.add_real_server(SERVER, POD, 8053),
+            only(ipvs.add_real_servers(SERVER, [(POD, 8053)])),
             about_servers(ipvs_wire.IPVS_CMD_NEW_DEST, service=KEY, dest=NEW_REAL),
         ),
         (
-            ipvs.delete_real_server(SERVER, POD, 8053),
+            only(ipvs.delete_real_servers(SERVER, [(POD, 8053)])),
             about_servers(ipvs_wire.IPVS_CMD_DEL_DEST, service=KEY, dest=REAL),
         ),
         (ipvs.flush(), about_servers(ipvs_wire.IPVS_CMD_FLUSH)),
@@ -149,7 +154,10 @@ def test_a_set_is_flushed_as_pyroute2_does_it() -> None:
     ("said", "words"),
     [
         (ipset.add("KUBE-X", Element(ip=POD, protocol=6, port=80)), "add 10.180.1.2,6,80 to ipset"),
-        (ipvs.add_real_server(SERVER, POD, 8053), "add real server 10.180.1.2:8053 to 172.30.0.41"),
+        (
+            only(ipvs.add_real_servers(SERVER, [(POD, 8053)])),
+            "add real server 10.180.1.2:8053 to 172.30.0.41",
+        ),
     ],
     ids=["element", "real server"],
 )
