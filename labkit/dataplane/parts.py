@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import is_
+from itertools import compress, islice
+from operator import is_not
 from typing import Generic, NamedTuple, TypeVar
 
 from labkit.cluster.model import Cluster, Endpoint, Service, ServicePort, ServicePortName
@@ -77,7 +78,9 @@ def render_parts(
     if previous is None or previous.options != options:
         previous = Parts(options=options)
     origins = _origins(cluster, previous)
-    stale = _stale(cluster, previous, origins)
+    stale = {name for name, *_ in _differing(previous.origins, origins)}
+    of_endpoints = _differing(previous.endpoints, cluster.endpoints)
+    stale.update(name for name, *_ in of_endpoints if name in origins)
     if not stale and _same(previous.services, cluster.services):
         return previous
     parts = dict(previous.by_port)
@@ -92,49 +95,75 @@ def render_parts(
 
 def difference(before: Mapping[K, V], after: Mapping[K, V]) -> list[Changed[V]]:
     """Return where two mappings have different values, by identity."""
-    if _same(before, after):
-        pairs = zip(before.values(), after.values(), strict=True)
-        return [Changed(old, new) for old, new in pairs if old is not new]
-    gone = (Changed(value, None) for key, value in before.items() if key not in after)
-    there = (Changed(before.get(key), value) for key, value in after.items())
-    return [*gone, *(each for each in there if each.before is not each.after)]
+    return [Changed(old, new) for _, old, new in _differing(before, after)]
 
 
 def _origins(cluster: Cluster, previous: Parts[P]) -> Mapping[ServicePortName, Origin]:
-    if _same(previous.services, cluster.services):
+    if cluster.services is previous.services:
         return previous.origins
-    kept, before = set(map(id, cluster.services)), set(map(id, previous.services))
+    begin, end = _aligned(previous.services, cluster.services)
+    old = previous.services[begin : len(previous.services) - end]
+    new = cluster.services[begin : len(cluster.services) - end]
+    kept, before = set(map(id, new)), set(map(id, old))
     origins = dict(previous.origins)
-    for service in previous.services:
+    for service in old:
         if id(service) not in kept:
             for port in service.ports:
                 origins.pop(service.port_name(port), None)
-    for service in cluster.services:
+    for service in new:
         if id(service) not in before and is_proxied(service):
             origins |= {service.port_name(port): Origin(service, port) for port in service.ports}
     return origins
 
 
-def _stale(
-    cluster: Cluster, previous: Parts[P], origins: Mapping[ServicePortName, Origin]
-) -> set[ServicePortName]:
-    """Ports whose Service or endpoints are other objects than before, or that are gone."""
-    stale: set[ServicePortName] = set()
-    if origins is not previous.origins:
-        stale.update(n for n, origin in origins.items() if previous.origins.get(n) is not origin)
-        stale.update(name for name in previous.origins if name not in origins)
-    old, new = previous.endpoints, cluster.endpoints
-    if _same(old, new):
-        pairs = zip(new, old.values(), new.values(), strict=True)
-        stale.update(name for name, was, now in pairs if was is not now and name in origins)
-    else:
-        names = new.keys() | old.keys()
-        stale.update(n for n in names if n in origins and old.get(n) is not new.get(n))
-    return stale
+def _differing(
+    before: Mapping[K, V], after: Mapping[K, V]
+) -> Iterator[tuple[K, V | None, V | None]]:
+    """Every key with another value in each mapping, by identity; None where it is not in one.
+
+    What stands in the same order in both, nothing is done in Python for each of.
+    """
+    if before is after:
+        return
+    keys, old = list(before), list(before.values())
+    later, new = list(after), list(after.values())
+    # Equal keys are the same key, and lists are compared ten times as fast.
+    begin, end = (len(keys), 0) if keys == later else _aligned(keys, later)
+    left = dict(_between(keys, old, begin, end))
+    came = dict(_between(later, new, begin, end))
+    yield from ((key, value, None) for key, value in left.items() if key not in came)
+    yield from _unlike(keys[:begin], old, new)
+    yield from ((k, left.get(k), value) for k, value in came.items() if left.get(k) is not value)
+    if end:
+        yield from _unlike(keys[-end:], old[-end:], new[-end:])
 
 
-def _same(
-    before: Sequence[object] | Mapping[K, V], after: Sequence[object] | Mapping[K, V]
-) -> bool:
-    """Whether both have the same items, or keys, in the same order."""
-    return len(before) == len(after) and all(map(is_, before, after))
+def _between(keys: Sequence[K], values: Sequence[V], begin: int, end: int) -> Iterator[tuple[K, V]]:
+    """What is neither among the first ``begin`` nor among the last ``end``."""
+    return islice(zip(keys, values, strict=True), begin, len(keys) - end)
+
+
+def _unlike(
+    keys: Sequence[K], old: Sequence[V], new: Sequence[V]
+) -> Iterator[tuple[K, V | None, V | None]]:
+    """Of the first values of two sequences, one for each key, those that are other objects."""
+    for at in compress(range(len(keys)), map(is_not, old, new)):
+        yield keys[at], old[at], new[at]
+
+
+def _aligned(before: Sequence[object], after: Sequence[object]) -> tuple[int, int]:
+    """How many objects both begin with, and how many others both end with."""
+    shorter = min(len(before), len(after))
+    begin = _alike(before, after)
+    return begin, min(_alike(before[::-1], after[::-1]), shorter - begin) if begin < shorter else 0
+
+
+def _alike(before: Sequence[object], after: Sequence[object]) -> int:
+    """How many objects both begin with."""
+    shorter = min(len(before), len(after))
+    return next(compress(range(shorter), map(is_not, before, after)), shorter)
+
+
+def _same(before: Sequence[object], after: Sequence[object]) -> bool:
+    """Whether both have the same objects in the same order."""
+    return before is after or (len(before) == len(after) and not any(map(is_not, before, after)))
