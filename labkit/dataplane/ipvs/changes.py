@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 from labkit.dataplane.ipvs.rules import IpvsRules
 from labkit.dataplane.ipvs.sets import SETS, order
 from labkit.dataplane.ipvs.tables import Member, PortTables, VirtualServer
-from labkit.dataplane.parts import Changed, difference
+from labkit.dataplane.parts import Changed
 
 K = TypeVar("K")
 
@@ -40,7 +40,7 @@ def table_changes(before: IpvsRules | None, after: IpvsRules) -> TableChanges:
             servers=[Changed(None, server) for server in after.virtual_servers],
             new_addresses=after.addresses,
         )
-    changed = difference(before.parts.by_port, after.parts.by_port)
+    changed = after.changed_parts(before)
     parts = [part for each in changed for part in each if part is not None]
     members = dict.fromkeys(member for part in parts for member in part.members)
     new_addresses, gone_addresses = _differing(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from labkit.cluster.model import Cluster, Endpoint, Node, Service, ServicePort
 from labkit.dataplane.ipvs.chains import chains
 from labkit.dataplane.ipvs.merged import Merged, merge
-from labkit.dataplane.ipvs.rules import IpvsRules
+from labkit.dataplane.ipvs.rules import Derived, IpvsRules
 from labkit.dataplane.ipvs.service import options, port_tables
 from labkit.dataplane.ipvs.sets import Filled
 from labkit.dataplane.ipvs.tables import PortTables
@@ -30,13 +30,20 @@ def render(cluster: Cluster, node: Node, previous: IpvsRules | None = None) -> I
 
     before = previous or IpvsRules()
     parts = render_parts(cluster, about, before.parts if previous else None, write)
-    merged = merge(before.merged, difference(before.parts.by_port, parts.by_port))
+    changes = difference(before.parts.by_port, parts.by_port)
+    merged = merge(before.merged, changes)
     chains_from = _chains_from(cluster, node, merged)
     if previous is not None and previous.chains_from == chains_from:
         iptables = previous.iptables
     else:
         iptables = chains(cluster, node, Filled(merged.filled), merged.refused_to_node)
-    return IpvsRules(parts=parts, iptables=iptables, merged=merged, chains_from=chains_from)
+    return IpvsRules(
+        parts=parts,
+        iptables=iptables,
+        merged=merged,
+        chains_from=chains_from,
+        derived=Derived(before.parts, changes) if previous else None,
+    )
 
 
 def _chains_from(cluster: Cluster, node: Node, merged: Merged) -> object:
