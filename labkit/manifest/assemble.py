@@ -10,6 +10,7 @@ from labkit.errors import LabkitError
 from labkit.manifest import kinds
 from labkit.manifest.dumps import without_doubles
 from labkit.manifest.fit import Fitted, fit, values
+from labkit.manifest.known import look_at
 from labkit.manifest.loaded import Loaded
 from labkit.manifest.problems import Finding, Problem, raise_if_any
 from labkit.manifest.scope import build_scope
@@ -55,12 +56,14 @@ def assemble(
     found = [*problems, *sifted.problems, *missing, *_several_labs(kept)]
     settled = [each for each in base.objects if each.kind == "Check"] if base else []
     found += problems_of(kept, scope, settled)
-    raise_if_any(_in_order(found, objects))
+    if found:
+        raise_if_any(_in_order(found, objects))
     if lab is None:
         raise LabkitError("a Lab that could not be decoded was reported by nobody")
+    objects = tuple(kept)
     return kinds.Scenario(
         lab=lab,
-        checks=tuple(_checks(kept)),
+        checks=tuple(located_checks(kept)),
         node_objects=values(kept, kinds.NodeObject),
         pods=values(kept, kinds.Pod),
         workloads=values(kept, kinds.Workload),
@@ -70,7 +73,8 @@ def assemble(
         description=description,
         ignored=(*ignored, *sifted.left_out, *fitted.left_out),
         displaced=tuple(fitted.displaced),
-        objects=tuple(kept),
+        objects=objects,
+        known=look_at(objects, scope),
     )
 
 
@@ -96,7 +100,8 @@ def _several_labs(objects: Sequence[Loaded]) -> Iterator[Problem]:
         yield second.problem(Finding((), message, "keep one Lab in a scenario"))
 
 
-def _checks(objects: Sequence[Loaded]) -> Iterator[kinds.LocatedCheck]:
+def located_checks(objects: Sequence[Loaded]) -> Iterator[kinds.LocatedCheck]:
+    """The Checks among ``objects``."""
     for loaded in objects:
         if isinstance(loaded.value, kinds.Check):
             yield kinds.LocatedCheck(check=loaded.value, location=loaded.locate())

@@ -17,6 +17,26 @@ Claim = tuple[K, str, Loaded, Path]
 """What is claimed, the same in words, and who claims it where."""
 
 
+Claimed = tuple[str | int, ...]
+"""A name, an address or a port that one object alone can have."""
+
+
+def hosts_of(scope: Scope) -> set[Claimed]:
+    """The names that nodes and clients have."""
+    return {("host", name) for name in (*scope.nodes, *scope.clients)}
+
+
+def claims_of(loaded: Loaded, scope: Scope) -> Iterator[Claimed]:
+    """What an object claims. A port of a node is one, on whichever of its addresses."""
+    one = (loaded,)
+    yield from (("host", name) for name in _pod_names(loaded))
+    yield from (("podIP", what) for what, _, _, _ in _pod_ips(one))
+    yield from (("clusterIP", what) for what, _, _, _ in _cluster_ips(one))
+    yield from (("nodePort", *what) for what, _, _, _ in _node_ports(one))
+    for what, _, _, _ in _each_host_port(one, scope):
+        yield "hostPort", what.node, what.protocol, what.port
+
+
 def conflicts(objects: Sequence[Loaded], scope: Scope) -> Iterator[Problem]:
     """Everything that two objects claim."""
     yield from _twice(_names(objects), "give each object of a kind its own name")

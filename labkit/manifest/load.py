@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from labkit.errors import ManifestError, UsageError
 from labkit.manifest.assemble import assemble
+from labkit.manifest.change import changed, with_found
 from labkit.manifest.files import (
     NO_FILE,
     ReadFile,
@@ -20,7 +21,7 @@ from labkit.manifest.files import (
 )
 from labkit.manifest.key import CLUSTER_WIDE, DEFAULT_NAMESPACE, Key
 from labkit.manifest.kinds import Scenario
-from labkit.manifest.loaded import Loaded
+from labkit.manifest.known import known_of
 from labkit.manifest.objects import KINDS, Objects, Source, read_objects
 from labkit.manifest.plain_objects import tree_of
 from labkit.manifest.problems import Problem, nearest, raise_if_any
@@ -119,7 +120,7 @@ def with_objects(scenario: Scenario, objects: Iterable[Mapping[str, object]]) ->
     Raises:
         ManifestError: the scenario would be wrong; carries every problem.
     """
-    return _with(scenario, _read_in_code(objects))
+    return with_found(scenario, _read_in_code(objects))
 
 
 def with_text(scenario: Scenario, text: str | bytes, *, file: str = NO_FILE) -> Scenario:
@@ -129,7 +130,7 @@ def with_text(scenario: Scenario, text: str | bytes, *, file: str = NO_FILE) -> 
         ManifestError: the scenario would be wrong; carries every problem, with its place in
             ``file``.
     """
-    return _with(scenario, read_text(file, text).objects)
+    return with_found(scenario, read_text(file, text).objects)
 
 
 def without_object(
@@ -142,29 +143,12 @@ def without_object(
         ManifestError: the scenario would be wrong without it; carries every problem.
     """
     key = Key("" if kind in CLUSTER_WIDE else namespace, name)
-    kept = [loaded for loaded in scenario.objects if loaded.identity != (kind, key)]
-    if len(kept) == len(scenario.objects):
+    loaded = known_of(scenario).by_identity.get((kind, key))
+    if loaded is None:
         known = [each.key.shown for each in scenario.objects if each.kind == kind]
         remedy = nearest(name, known) if kind in KINDS else nearest(kind, KINDS)
         raise UsageError(f"there is no {kind} {key.shown} in this scenario; {remedy}")
-    return _changed(scenario, kept, Objects())
-
-
-def _with(scenario: Scenario, found: Objects) -> Scenario:
-    new = {loaded.identity for loaded in found.loaded}
-    kept = [loaded for loaded in scenario.objects if loaded.identity not in new]
-    return _changed(scenario, [*kept, *found.loaded], found)
-
-
-def _changed(scenario: Scenario, objects: Sequence[Loaded], new: Objects) -> Scenario:
-    return assemble(
-        objects,
-        path=scenario.path,
-        description=scenario.description,
-        ignored=(*scenario.ignored, *_ignored(new)),
-        problems=new.problems,
-        base=scenario,
-    )
+    return changed(scenario, [loaded], Objects())
 
 
 def _read(path: Path, read: Read) -> ReadFile:

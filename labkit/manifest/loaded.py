@@ -11,6 +11,9 @@ from labkit.manifest.location import Location
 from labkit.manifest.problems import Finding, Path, Problem, dotted
 from labkit.manifest.tree import Node, find, position
 
+Identity = tuple[str, Key]
+"""What no two objects of a scenario share: the kind and the name."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Loaded:
@@ -33,8 +36,8 @@ class Loaded:
         object.__setattr__(self, "dumped", dumped)
 
     @property
-    def identity(self) -> tuple[str, Key]:
-        """What no two objects of a scenario share: the kind and the name."""
+    def identity(self) -> Identity:
+        """The kind and the name."""
         return self.kind, self.key
 
     def has(self, *path: str | int) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -31,6 +31,8 @@ class Scope:
     pods: Mapping[str, PodShape | None]
     """By the name that reports print, replicas of workloads included."""
     services: Mapping[Key, kinds.Service | None]
+    selection: Selection[PodShape]
+    """Pods by their labels."""
 
     @cached_property
     def nodes(self) -> Sequence[str]:
@@ -53,16 +55,11 @@ class Scope:
 
     def selected(self, namespace: str, selector: Mapping[str, str] | None) -> Sequence[PodShape]:
         """The pods that a Service's selector means."""
-        return self._selection.selected(namespace, selector)
+        return self.selection.selected(namespace, selector)
 
     @cached_property
     def _node_names(self) -> frozenset[str]:
         return frozenset(self.nodes)
-
-    @cached_property
-    def _selection(self) -> Selection[PodShape]:
-        pods = (pod for pod in self.pods.values() if pod is not None)
-        return Selection(Labelled(pod.key.namespace, pod.labels, pod) for pod in pods)
 
 
 def clients(lab: kinds.LabSpec) -> Sequence[kinds.LabClient]:
@@ -75,16 +72,43 @@ def build_scope(lab: kinds.Lab | None, objects: Sequence[Loaded]) -> Scope:
     pods: dict[str, PodShape | None] = {}
     services: dict[Key, kinds.Service | None] = {}
     for loaded in objects:
-        value, key = loaded.value, loaded.key
-        if loaded.kind == "Pod":
-            pods[key.shown] = _shape(key, value)
-        elif loaded.kind == "Service":
-            services[key] = value if isinstance(value, kinds.Service) else None
-        elif isinstance(value, kinds.Workload):
-            pods.update((pod.key.shown, pod) for pod in replicas(key, value))
-        elif loaded.kind in WORKLOADS:
-            pods[key.shown] = None
-    return Scope(lab=lab, pods=pods, services=services)
+        pods.update(shapes(loaded))
+        if loaded.kind == "Service":
+            services[loaded.key] = loaded.value if isinstance(loaded.value, kinds.Service) else None
+    return Scope(lab=lab, pods=pods, services=services, selection=selection_of(pods))
+
+
+def changed_scope(scope: Scope, gone: Iterable[Loaded], new: Sequence[Loaded]) -> Scope:
+    """What has a name once some objects have gone and others have come."""
+    lost = {name for each in gone for name in shapes(each)}
+    found = {name: pod for each in new for name, pod in shapes(each).items()}
+    if lost or found:
+        pods = {name: pod for name, pod in scope.pods.items() if name not in lost} | found
+        scope = replace(scope, pods=pods, selection=selection_of(pods))
+    services = {**scope.services}
+    for each in gone:
+        if each.kind == "Service":
+            del services[each.key]
+    for each in new:
+        if isinstance(each.value, kinds.Service):
+            services[each.key] = each.value
+    return replace(scope, services=services)
+
+
+def selection_of(pods: Mapping[str, PodShape | None]) -> Selection[PodShape]:
+    """Pods by their labels; those that could not be decoded have none."""
+    shapes = (pod for pod in pods.values() if pod is not None)
+    return Selection(Labelled(pod.key.namespace, pod.labels, pod) for pod in shapes)
+
+
+def shapes(loaded: Loaded) -> Mapping[str, PodShape | None]:
+    """The pods that an object stands for, by the name that reports print."""
+    value, key = loaded.value, loaded.key
+    if isinstance(value, kinds.Workload):
+        return {pod.key.shown: pod for pod in replicas(key, value)}
+    if isinstance(value, kinds.Pod):
+        return {key.shown: PodShape(key, value.metadata.labels, value.spec)}
+    return {key.shown: None} if loaded.kind == "Pod" or loaded.kind in WORKLOADS else {}
 
 
 def lab_of(objects: Sequence[Loaded]) -> Loaded:
@@ -100,12 +124,6 @@ def lab_of(objects: Sequence[Loaded]) -> Loaded:
 WORKLOADS = frozenset({"Deployment", "ReplicaSet"})
 MOST_REPLICAS = 10_000
 """More pods of one workload than any machine's lab can hold; a typo must not fill the memory."""
-
-
-def _shape(key: Key, value: object) -> PodShape | None:
-    if not isinstance(value, kinds.Pod):
-        return None
-    return PodShape(key, value.metadata.labels, value.spec)
 
 
 def replicas(key: Key, workload: kinds.Workload) -> Iterator[PodShape]:

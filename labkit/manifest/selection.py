@@ -38,3 +38,8 @@ class Selection(Generic[T]):
             return [thing.item for thing in rarest]
         wanted = selector.items()
         return [thing.item for thing in rarest if wanted <= thing.labels.items()]
+
+
+def place_of(namespace: str, selector: Mapping[str, str] | None) -> list[Label]:
+    """One label that everything has which a selector means; none of an empty one."""
+    return [(namespace, *min(selector.items()))] if selector else []

@@ -26,7 +26,7 @@ def problems_of(
     """
     done = set(map(id, settled))
     for loaded in (each for each in objects if id(each) not in done):
-        for finding in _findings(loaded, scope):
+        for finding in findings_of(loaded, scope):
             yield loaded.problem(finding)
     yield from _made_up_lab(objects, scope)
     yield from conflicts(objects, scope)
@@ -44,7 +44,8 @@ def _made_up_lab(objects: Sequence[Loaded], scope: Scope) -> Iterator[Problem]:
         yield lab.problem(Finding(finding.path, message, remedy))
 
 
-def _findings(loaded: Loaded, scope: Scope) -> Iterator[Finding]:
+def findings_of(loaded: Loaded, scope: Scope) -> Iterator[Finding]:
+    """What is wrong with one object, but for what another has, too."""
     value = loaded.value
     if isinstance(value, kinds.Lab):
         yield from lab_findings(loaded, scope.lab or value)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 
-from labkit.cluster.derived.difference import Difference, difference
 from labkit.cluster.derived.pods import Pods, changed_pods, next_pods, same_objects
 from labkit.cluster.derived.services import Services, next_services, no_services, selecting
 from labkit.cluster.derived.slices import Slices, next_slices
@@ -14,6 +13,7 @@ from labkit.cluster.model import Cluster, Endpoint, Network, Node, ObjectName, P
 from labkit.cluster.pod_index import PodIndex
 from labkit.cluster.served import asks_for_more, with_served_ports
 from labkit.manifest import kinds
+from labkit.manifest.difference import Difference, difference
 
 Endpoints = Mapping[ServicePortName, tuple[Endpoint, ...]]
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
-from labkit.cluster.derived.difference import difference
 from labkit.cluster.mapped import Placed, aliases
 from labkit.cluster.model import Node, ObjectName, Pod
 from labkit.cluster.pod_index import PodIndex
 from labkit.cluster.pods import build_pods
 from labkit.manifest import kinds
+from labkit.manifest.difference import difference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,17 +66,26 @@ def changed_pods(before: Pods, after: Pods) -> Iterator[Pod]:
     """
     if before.served is after.served and before.placed is after.placed:
         return
-    pods = difference(before.served.pods, after.served.pods)
     manifests = difference(before.scenario.pods, after.scenario.pods)
     workloads = difference(before.scenario.workloads, after.scenario.workloads)
+    again = {_key(each) for each in manifests.new} if manifests else set()
+    was, now = _parted(before.served, again), _parted(after.served, again)
+    pods = difference(was.others, now.others)
     if pods is None or manifests is None or workloads is None or workloads.new:
         yield from before.served.pods
         yield from after.served.pods
         return
-    yield from pods.gone
-    yield from pods.new
-    again = {_key(each) for each in manifests.new}
-    yield from (pod for pod in after.served.pods if pod.key in again)
+    yield from (*was.named, *now.named, *pods.gone, *pods.new)
+
+
+class _Parted(NamedTuple):
+    named: Sequence[Pod]
+    others: Sequence[Pod]
+
+
+def _parted(pods: PodIndex, names: Set[ObjectName]) -> _Parted:
+    named = [pod for pod in pods.pods if pod.key in names]
+    return _Parted(named, [pod for pod in pods.pods if pod.key not in names])
 
 
 def _key(pod: kinds.Pod) -> ObjectName:

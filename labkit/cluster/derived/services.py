@@ -6,13 +6,13 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from labkit.cluster.derived.difference import Difference
-from labkit.cluster.derived.index import Index
 from labkit.cluster.mapped import following
 from labkit.cluster.model import Network, ObjectName, Pod, Service
 from labkit.cluster.services import InUse, build_services, by_key, nothing_in_use
 from labkit.manifest import kinds
-from labkit.manifest.selection import Label
+from labkit.manifest.difference import Difference
+from labkit.manifest.index import Index
+from labkit.manifest.selection import Label, place_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,7 @@ class Services:
     sorted: tuple[Service, ...]
     by_key: dict[ObjectName, Service]
     manifests: dict[ObjectName, kinds.Service]
-    selecting: Index[Label]
+    selecting: Index[Label, ObjectName]
     """Each Service under one label of its selector."""
     in_use: InUse
 
@@ -105,8 +105,7 @@ def _sorted(
 
 
 def _places(key: ObjectName, manifest: kinds.Service) -> list[Label]:
-    selector = manifest.spec.selector
-    return [(key.namespace, *min(selector.items()))] if selector else []
+    return place_of(key.namespace, manifest.spec.selector)
 
 
 def _key(manifest: kinds.Service) -> ObjectName:

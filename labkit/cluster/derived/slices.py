@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Final
 
-from labkit.cluster.derived.difference import Difference
-from labkit.cluster.derived.index import Index
 from labkit.cluster.mapped import of_one_family
 from labkit.cluster.model import ObjectName
 from labkit.manifest import kinds
+from labkit.manifest.difference import Difference
+from labkit.manifest.index import Index
 
 SERVICE_LABEL: Final = "kubernetes.io/service-name"
 
@@ -23,7 +23,7 @@ class Slices:
     """In their order."""
     counting: dict[ObjectName, Sequence[kinds.EndpointSlice]] = field(default_factory=dict)
     """Those of one family, with the addresses of the lab."""
-    naming: Index[str] = field(default_factory=Index)
+    naming: Index[str, ObjectName] = field(default_factory=Index)
 
 
 def next_slices(
