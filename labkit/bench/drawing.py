@@ -59,13 +59,14 @@ def check_matplotlib() -> None:
         ) from error
 
 
-def drawn(panels: Sequence[Panel], notes: Sequence[str], fmt: str) -> bytes:
+def drawn(panels: Sequence[Panel], notes: Sequence[str], fmt: str, *, source: str = "") -> bytes:
     """Return a picture of panels, one below the other, as ``svg`` or ``png``.
 
     Args:
         panels: what it shows.
         notes: lines below it.
         fmt: ``svg`` or ``png``.
+        source: what an SVG says that it was made of.
 
     Raises:
         MissingFeature: matplotlib is not installed.
@@ -83,12 +84,14 @@ def drawn(panels: Sequence[Panel], notes: Sequence[str], fmt: str) -> bytes:
         for panel, ax in zip(panels, axes, strict=True):
             _draw(panel, ax)
         figure.supxlabel("\n".join(notes), fontsize=8, color=GREY, x=0.01, ha="left")
-        return _saved(figure, fmt)
+        return _saved(figure, fmt, source)
 
 
-def _saved(figure: Figure, fmt: str) -> bytes:
+def _saved(figure: Figure, fmt: str, source: str) -> bytes:
     file = io.BytesIO()
-    metadata = {"Date": None, "Creator": "labkit"} if fmt == "svg" else {"Software": "labkit"}
+    metadata: dict[str, str | None] = {"Software": "labkit"}
+    if fmt == "svg":
+        metadata = {"Date": None, "Creator": "labkit", "Source": source or None}
     figure.savefig(file, format=fmt, dpi=150, facecolor="white", metadata=metadata)
     return file.getvalue()
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from distributed import Client, Future
 
 
-def on_dask(cells: Sequence[Cell], address: str) -> Iterator[Run]:
-    """Yield what each cell has measured, as they end; closing this cancels what is under way.
+def on_dask(cells: Sequence[Cell], address: str) -> Iterator[tuple[Cell, Run]]:
+    """Yield each cell with what it has measured; closing this cancels what is under way.
 
     Args:
         cells: what to measure. The largest begin, so that no machine waits long for another.
@@ -57,25 +57,26 @@ def one_worker_a_machine(workers: Sequence[tuple[str, str]]) -> list[str]:
     return list(found.values())
 
 
-def _one_a_machine(client: Client, cells: Sequence[Cell]) -> Iterator[Run]:
+def _one_a_machine(client: Client, cells: Sequence[Cell]) -> Iterator[tuple[Cell, Run]]:
     from distributed import as_completed
 
     known = client.scheduler_info(n_workers=-1)["workers"]
     idle = one_worker_a_machine([(known[address]["host"], address) for address in known])
     waiting = sorted(cells, key=lambda cell: cell.weight)
-    busy: dict[Future[Run], str] = {}
+    busy: dict[Future[Run], tuple[Cell, str]] = {}
     pending = as_completed(loop=client.loop)
 
     def begin() -> None:
         while waiting and idle:
-            worker = idle.pop()
-            future = client.submit(measure_on_worker, waiting.pop(), workers=[worker], pure=False)
-            busy[future] = worker
+            cell, worker = waiting.pop(), idle.pop()
+            future = client.submit(measure_on_worker, cell, workers=[worker], pure=False)
+            busy[future] = (cell, worker)
             pending.add(future)
 
     begin()
     for future in pending:
         run = result_of(future)
-        idle.append(busy.pop(future))
+        cell, worker = busy.pop(future)
+        idle.append(worker)
         begin()
-        yield run
+        yield cell, run

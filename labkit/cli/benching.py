@@ -11,7 +11,9 @@ from functools import wraps
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
+from labkit.cli import completing
 from labkit.cli.options import (
     GUESTS,
     Decorator,
@@ -65,6 +67,12 @@ class NamesType(click.ParamType[tuple[str, ...]]):
     def __init__(self, names: Sequence[str], what: str) -> None:
         self._names = names
         self._what = what
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Offer the names."""
+        return completing.one_of(self._names)(ctx, param, incomplete)
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
@@ -190,9 +198,9 @@ class Sweep:
         if asked.dask:
             from labkit.bench.on_dask import on_dask
 
-            for run in on_dask(self.cells, "" if asked.dask == HERE else asked.dask):
+            for cell, run in on_dask(self.cells, "" if asked.dask == HERE else asked.dask):
                 finished.append(run)
-                tell(0)
+                tell(cell.weight)
             return
         from labkit.cli.kernels import spread
 

@@ -25,17 +25,19 @@ def test_workers_measure_every_cell_one_at_a_time() -> None:
     with LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
     ) as cluster:
-        runs = list(on_dask(CELLS, cluster.scheduler_address))
+        found = list(on_dask(CELLS, cluster.scheduler_address))
 
     # Two workers of one machine: the largest goes first, and each waits for the one before.
-    sizes = [{each.size for each in run.measurements} for run in runs]
-    assert sizes == [{4}, {3}, {2}]
-    (run,) = merged(runs)
+    assert [cell for cell, _ in found] == [*reversed(CELLS)]
+    for cell, run in found:
+        assert isinstance(cell, LabCell)
+        assert {each.size for each in run.measurements} == {cell.pods}
+    (run,) = merged(run for _, run in found)
     assert all(len(each.values) == 2 for each in run.measurements)
 
 
 def test_without_a_scheduler_a_worker_here_measures() -> None:
-    (run,) = on_dask(CELLS[:1], "")
+    ((_, run),) = on_dask(CELLS[:1], "")
     assert {each.contestant for each in run.measurements} == {"floor"}
 
 

@@ -74,7 +74,12 @@ def run_alone(python: str, script: Path, words: Sequence[str]) -> Mapping[str, f
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
     try:
         done = subprocess.run(
-            command, env=environment, capture_output=True, check=False, timeout=PATIENCE_S
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=PATIENCE_S,
         )
     except FileNotFoundError as error:
         raise LabError(f"{error.filename} is not on PATH; apt-get install util-linux") from error

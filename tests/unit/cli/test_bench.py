@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 import pytest
+from click.shell_completion import ShellComplete
 
 from labkit.bench.contest import Case, Contestant, Notebook, Rounds, Tell
 from labkit.bench.fuzz import LABELS as FUZZ_LABELS
@@ -221,3 +222,19 @@ def test_only_offers_everybody_who_can_take_part() -> None:
     assert tuple(FUZZ_LABELS) == bench.FUZZ
     assert (*PLANES, "kube-proxy", "by-hand") == bench.RULES
     assert set(bench.SYNC) == {plane.dataplane for plane in PLANES.values()}
+
+
+@pytest.mark.parametrize(
+    ("words", "begun", "offered"),
+    [
+        (["bench"], "pr", ["probe"]),
+        (["bench", "lab", "--only"], "labkit,m", ["labkit,mininet", "labkit,munet"]),
+        (["bench", "sync", "--dataplane"], "n", ["nftables"]),
+        (["bench", "report", "-o"], "s", ["svg"]),
+    ],
+)
+def test_shells_complete_benchmarks_and_contestants(
+    words: list[str], begun: str, offered: list[str]
+) -> None:
+    found = ShellComplete(cli, {}, "labkit", "_LABKIT_COMPLETE").get_completions(words, begun)
+    assert [each.value for each in found] == offered
