@@ -29,7 +29,7 @@ from tests.unit.dataplane.test_updates import OTHER
 pytestmark = pytest.mark.labkit_needs("nftables")
 
 EXAMPLES = settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     # Every example installs whole tables into an empty namespace.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

@@ -40,7 +40,7 @@ def again(lab: Cluster, previous: Parts[Part]) -> list[ServicePortName]:
     return sorted(writer.written)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=25)
 @given(st.data())
 def test_parts_after_changes_are_those_of_a_fresh_start(data: st.DataObject) -> None:
     lab = data.draw(clusters())
@@ -86,6 +86,7 @@ def test_what_did_not_change_is_the_same_object() -> None:
     assert render_parts(replace(lab, services=(*lab.services,)), None, parts, Writer()) is parts
 
 
+@settings(deadline=None, max_examples=25)
 @given(clusters())
 def test_only_services_that_proxies_serve_have_parts(lab: Cluster) -> None:
     parts = render_parts(lab, None, None, Writer())

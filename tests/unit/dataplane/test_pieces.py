@@ -23,7 +23,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pieces, "LINES", 5)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=25)
 @given(clusters())
 def test_pieces_leave_what_the_whole_leaves(lab: Cluster) -> None:
     rules = render(lab, NODE1)
@@ -32,7 +32,7 @@ def test_pieces_leave_what_the_whole_leaves(lab: Cluster) -> None:
     assert restored(before, in_pieces(rules.text()), flush=False) == saved(rules)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=25)
 @given(old=clusters(), new=clusters())
 def test_pieces_of_a_change_leave_what_the_change_leaves(old: Cluster, new: Cluster) -> None:
     before, after = render(old, NODE1), render(new, NODE1)

@@ -126,7 +126,7 @@ def test_an_endpoint_less_is_as_many_lines_among_many(others: int) -> None:
     ]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=25)
 @given(st.data())
 def test_changes_one_after_the_other_leave_what_a_fresh_install_leaves(
     data: st.DataObject,
