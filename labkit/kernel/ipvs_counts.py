@@ -65,10 +65,13 @@ def counts(namespace: Namespace) -> Counts:
 
 def _servers(raw: socket.socket, where: str) -> bytes:
     what = f"{where}: count the virtual servers"
-    info = socket_options.answer(raw, GET_INFO, b"", INFO.size, what)
-    _, _, number = INFO.unpack(info)
+    memory = bytearray(INFO.size)
+    socket_options.ask(raw, GET_INFO, memory, INFO.size, what)
+    _, _, number = INFO.unpack_from(memory)
     size = HEAD.size + 8 * ENTRY_WORDS * number
-    listed = socket_options.answer(raw, GET_SERVICES, HEAD.pack(number), size, what)
-    words = listed[HEAD.size :].cast("Q")
+    memory = bytearray(size)
+    HEAD.pack_into(memory, 0, number)
+    socket_options.ask(raw, GET_SERVICES, memory, size, what)
+    words = memoryview(memory)[HEAD.size : size].cast("Q")
     # No object for each server: ten thousand of them would wake Python's collector.
     return words[REAL_SERVERS::ENTRY_WORDS].tobytes()

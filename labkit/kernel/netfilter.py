@@ -15,10 +15,9 @@ from contextlib import suppress
 from typing import Final
 
 from labkit.errors import KernelError
-from labkit.kernel import netlink
+from labkit.kernel import netlink, socket_options
 from labkit.kernel.netlink import ACK, CREATE, REQUEST, Request
 from labkit.kernel.netns import Namespace
-from labkit.kernel.socket_options import answer as asked
 
 NETLINK_NETFILTER: Final = 12
 SUBSYSTEM_ACCT: Final = 7
@@ -102,7 +101,9 @@ def legacy_sizes(namespace: Namespace, tables: Sequence[str]) -> tuple[bytes, ..
 
     def ask(sock: socket.socket, table: str) -> bytes:
         what = f"{namespace.name}: look at the table {table}"
-        return bytes(asked(sock, IPT_SO_GET_INFO, table.encode(), IPT_INFO_BYTES, what))
+        memory = bytearray(table.encode().ljust(IPT_INFO_BYTES, b"\0"))
+        socket_options.ask(sock, IPT_SO_GET_INFO, memory, IPT_INFO_BYTES, what)
+        return bytes(memory)
 
     with namespace.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as sock:
         return tuple(ask(sock, table) for table in tables)

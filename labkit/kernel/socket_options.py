@@ -32,20 +32,17 @@ def size_buffers(sock: socket.socket, *, sending: int = 0, receiving: int = 0) -
                 sock.setsockopt(socket.SOL_SOCKET, ask, size_bytes)
 
 
-def answer(
-    sock: socket.socket, option: int, question: bytes, size_bytes: int, what: str
-) -> memoryview:
-    """Return what the kernel answers to a question about IPv4, in a buffer that holds both.
+def ask(sock: socket.socket, option: int, memory: bytearray, size_bytes: int, what: str) -> None:
+    """Ask about IPv4: the beginning of ``memory`` holds the question and then the answer.
 
     `socket.getsockopt` takes no question, and no answer longer than 1,024 bytes.
 
     Raises:
-        KernelError: it refused; ``what`` says what was asked.
+        KernelError: the kernel refused; ``what`` says what was asked.
     """
     libc = ctypes.CDLL(None, use_errno=True)
-    buffer = ctypes.create_string_buffer(question, size_bytes)
     size = ctypes.c_uint32(size_bytes)
-    if libc.getsockopt(sock.fileno(), socket.IPPROTO_IP, option, buffer, ctypes.byref(size)):
+    there = ctypes.byref(ctypes.c_char.from_buffer(memory))
+    if libc.getsockopt(sock.fileno(), socket.IPPROTO_IP, option, there, ctypes.byref(size)):
         code = ctypes.get_errno()
         raise KernelError(what, errno=code, message=os.strerror(code))
-    return memoryview(buffer).cast("B")
