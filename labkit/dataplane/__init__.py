@@ -30,7 +30,6 @@ def data_plane(
     if name == "iptables":
         return IptablesPlane(backend=backend)
     if name == "ipvs":
-        # Imported here: it brings pyroute2, which takes longer than all else.
         from labkit.dataplane.ipvs.apply import IpvsPlane
 
         return IpvsPlane(backend=backend)

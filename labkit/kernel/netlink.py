@@ -1,6 +1,7 @@
-"""The few rtnetlink messages that a whole lab is made of, encoded by hand and sent in one go.
+"""Netlink messages, sent many in one go, and the few of rtnetlink that a whole lab is made of.
 
-pyroute2 speaks everything else; this is the one hot path.
+Encoded by hand, as are those of IPVS, ipset and nf_tables: these are the hot paths. pyroute2 speaks
+what is asked seldom.
 
 Source: netlink(7), rtnetlink(7); linux/if_link.h, linux/rtnetlink.h, linux/neighbour.h.
 """

@@ -135,7 +135,7 @@ def _with_counters(namespace: Namespace, text: str) -> str:
 
 
 def _ipvs_plane() -> IpvsPlane:
-    # Imported here: it brings pyroute2, which takes longer than all else, and labs do without.
+    # Imported here: few labs have IPVS, and every lab imports this module.
     from labkit.dataplane.ipvs.apply import IpvsPlane
 
     return IpvsPlane()

@@ -14,6 +14,7 @@ from labkit.dataplane.kube_proxy.lookout import Lookout, lookout
 from labkit.dataplane.kube_proxy.marker import ADDRESS
 from labkit.dataplane.nftables.render import cni_tables, iptables_beside
 from labkit.dataplane.nftables.rules import NftRuleset
+from labkit.kernel import ipvs
 from labkit.kernel.daemon import Daemon
 from labkit.kernel.netns import Namespace
 from labkit.kernel.tools import search_path, which
@@ -73,9 +74,6 @@ def _load_schedulers(namespace: Namespace) -> None:
 
     Source: kubernetes v1.20 pkg/proxy/ipvs/proxier.go, CanUseIPVSProxier.
     """
-    # Imported here: it brings pyroute2, which takes longer than all else.
-    from labkit.kernel import ipvs
-
     server = ipvs.Server(protocol=ipvs.PROTOCOLS["TCP"], ip=ADDRESS, port=1)
     for name in SCHEDULERS:
         add = ipvs.add_server(server, scheduler=name, persistent_s=None, hash_ports=False)

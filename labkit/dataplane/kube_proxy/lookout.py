@@ -12,6 +12,7 @@ from labkit.dataplane.iptables.apply import Backend
 from labkit.dataplane.kube_proxy.marker import ADDRESS, Marker
 from labkit.dataplane.nftables import names as nft_names
 from labkit.kernel.chains import Chains, LegacyChains, NftChains
+from labkit.kernel.ipvs import PROTOCOLS, Server, real_servers
 from labkit.kernel.netns import Namespace
 
 
@@ -82,8 +83,5 @@ class _VirtualServers:
         """Nothing: the file is opened for each look."""
 
     def _real_servers(self, marker: Marker) -> int | None:
-        # Imported here: it brings pyroute2, which takes longer than all else.
-        from labkit.kernel.ipvs import PROTOCOLS, Server, real_servers
-
         server = Server(protocol=PROTOCOLS["TCP"], ip=ADDRESS, port=marker.port)
         return real_servers(self._namespace, server)
