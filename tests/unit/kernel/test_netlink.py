@@ -302,9 +302,25 @@ def test_many_requests_go_in_a_few_messages(kernel: Kernel) -> None:
 
     netlink.send(kernel.ours, requests, where="node1")
 
-    assert sum(len(each) for each in kernel.received()) == sum(
-        len(each.body) + 16 for each in requests
-    )
+    first, second = kernel.received()
+    assert len(first) + len(second) == sum(len(each.body) + 16 for each in requests)
+
+
+def test_requests_are_made_when_they_are_sent(kernel: Kernel) -> None:
+    made: list[Request] = []
+
+    def requests() -> Iterator[Request]:
+        for number in range(netlink.BATCH * 10):
+            made.append(netlink.hairpin(f"veth-{number}"))
+            yield made[-1]
+
+    kernel.answer(answer(netlink.BATCH, 0), answer(1, errno.ENODEV), answer(netlink.BATCH, 0))
+
+    with pytest.raises(KernelError, match=f"node1: set hairpin on veth-{netlink.BATCH}: "):
+        netlink.send(kernel.ours, requests(), where="node1")
+
+    assert len(made) == 2 * netlink.BATCH
+    assert len(kernel.received()) == 2
 
 
 def test_nothing_is_sent_after_a_message_that_failed(kernel: Kernel) -> None:
