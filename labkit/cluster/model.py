@@ -9,7 +9,7 @@ meaning of each Service and endpoint field.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -377,8 +377,15 @@ class Cluster:
 
     @cached_property
     def service_by_key(self) -> Mapping[ObjectName, Service]:
-        """Services by namespace and name."""
+        """Services by namespace and name, in any order."""
+        if self.origin and self.origin.services.sorted is self.services:
+            return self.origin.services.by_key
         return {service.key: service for service in self.services}
+
+    @cached_property
+    def health_checked(self) -> Sequence[Service]:
+        """Services with a health check port, in order: every node asks for them."""
+        return [each for each in self.services if each.health_check_node_port is not None]
 
     @cached_property
     def host_addresses(self) -> frozenset[IPv4Address]:

@@ -131,7 +131,7 @@ def health_checks(cluster: Cluster, node: Node) -> tuple[HealthCheck, ...]:
             port=service.health_check_node_port,
             local_endpoints=_local_ready(cluster, service, node),
         )
-        for service in cluster.services
+        for service in cluster.health_checked
         if service.health_check_node_port is not None and is_proxied(service)
     )
 

@@ -42,10 +42,12 @@ from labkit.lab import targets
 from labkit.lab.evidence import evidence_of
 from labkit.lab.lab import Lab
 from labkit.lab.runs import Request, evidence_for, exit_status, judged
+from labkit.manifest.difference import fresh
 from labkit.manifest.key import Key
 from labkit.manifest.kinds import Scenario, Workload
+from labkit.manifest.known import known_of
 from labkit.manifest.load import with_text
-from labkit.manifest.loaded import Loaded
+from labkit.manifest.loaded import Identity, Loaded
 from labkit.manifest.problems import Finding, raise_if_any
 from labkit.manifest.tree import plain
 from labkit.probe.advice import of_lab
@@ -191,13 +193,12 @@ class Holder:
     def _apply(self, file: str, content: bytes) -> Sequence[str]:
         before = self._lab.scenario
         after = with_text(before, content, file=file)
-        known = set(map(id, before.objects))
-        new = [each for each in after.objects if id(each) not in known]
-        _refuse_other_hosts(before, new, self._name)
+        new = fresh(before.objects, after.objects)
+        there = known_of(before).by_identity
+        _refuse_other_hosts(there, new, self._name)
         self._lab.become(after)
         self._link()
-        there = {_shown(each): each.value for each in before.objects}
-        return [f"{_shown(each)} {_became(each, there)}" for each in new]
+        return [f"{_shown(each)} {_became(each, there.get(each.identity))}" for each in new]
 
     def _traced(self, asked: Trace) -> Texts:
         traced = self._lab.trace(
@@ -227,19 +228,18 @@ class Holder:
         return replace(check, command=check.command and of_lab(check.command, self._name))
 
 
-def _refuse_other_hosts(before: Scenario, new: Sequence[Loaded], name: str) -> None:
+def _refuse_other_hosts(there: Mapping[Identity, Loaded], new: Sequence[Loaded], name: str) -> None:
     """Refuse nodes, clients and networks that are others than those of the running lab.
 
     Raises:
         ManifestError: with the place of each.
     """
-    values = {_shown(each): each.value for each in before.objects if each.kind in HOSTS}
     message = "a lab keeps its hosts and network while it runs"
     remedy = f"leave it out, or build the lab again: labkit down {name}"
     raise_if_any(
         each.problem(Finding((), message, remedy))
         for each in new
-        if each.kind in HOSTS and each.value != values.get(_shown(each))
+        if each.kind in HOSTS and _became(each, there.get(each.identity)) != "unchanged"
     )
 
 
@@ -271,11 +271,11 @@ def _showing(report: Report) -> Showing:
     return {"color": report.color, "unicode": report.unicode}
 
 
-def _became(loaded: Loaded, before: Mapping[str, object]) -> str:
+def _became(loaded: Loaded, before: Loaded | None) -> str:
     """What has become of an applied object, in the words of kubectl apply."""
-    if (name := _shown(loaded)) not in before:
+    if before is None:
         return "created"
-    return "unchanged" if before[name] == loaded.value else "configured"
+    return "unchanged" if before.value == loaded.value else "configured"
 
 
 def _shown(loaded: Loaded) -> str:

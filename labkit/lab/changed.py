@@ -8,6 +8,7 @@ from labkit.errors import UsageError
 from labkit.lab import arguments
 from labkit.manifest.key import DEFAULT_NAMESPACE
 from labkit.manifest.kinds import Scenario
+from labkit.manifest.known import known_of
 from labkit.manifest.load import with_objects, without_object
 
 
@@ -20,7 +21,7 @@ def with_new(scenario: Scenario, manifest: Mapping[str, object]) -> Scenario:
     """
     changed = with_objects(scenario, [manifest])
     new = changed.objects[-1]
-    if (new.kind, new.key) in {(each.kind, each.key) for each in scenario.objects}:
+    if new.identity in known_of(scenario).by_identity:
         raise UsageError(
             f"{new.kind} {new.key.shown} exists already; "
             "remove it first, or replace it with add([…])"

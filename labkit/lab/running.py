@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
 
-from labkit.cluster.host_names import hosts_file
+from labkit.cluster.host_names import HostNames, host_names
 from labkit.cluster.model import Cluster, Node, Pod
 from labkit.dataplane import data_plane
 from labkit.dataplane.base import DataPlane
@@ -25,6 +25,7 @@ from labkit.lab.installation import Installation
 from labkit.lab.loop import LoopThread
 from labkit.lab.programs import Program
 from labkit.lab.real_kube_proxy import Chosen
+from labkit.manifest.difference import fresh
 from labkit.probe.engine import ANSWER_TIMEOUT_S, AsyncioEngine, Probes
 from labkit.probe.flow import Answer, Flow, Observation
 from labkit.probe.foreseen import Foreseen, Patience, observe_foreseen
@@ -63,7 +64,7 @@ class Running:
         self._programs: dict[str, list[Program]] = {}
         with ExitStack() as stack:
             self._edge = stack.enter_context(Edge())
-            self._edge.name_hosts(hosts_file(cluster, machine_hosts()))
+            self._names = self._name_hosts(None)
             self._loop = stack.enter_context(LoopThread(f"labkit {cluster.name}"))
             self._world = stack.enter_context(World(self._edge, cluster))
             self._responders = Responders()
@@ -141,16 +142,26 @@ class Running:
         self._serve_health_checks()
 
     def _become(self, cluster: Cluster) -> None:
-        wanted = {pod.name: pod for pod in cluster.pods}
-        for name, pod in list(self._pods.items()):
-            if not _same_place(pod, wanted.get(name)):
+        """Change what is another: pods that stay are the same objects, and cost nothing."""
+        came = {pod.name: pod for pod in fresh(self._pods.values(), cluster.pods)}
+        for pod in fresh(cluster.pods, [*self._pods.values()]):
+            after = came.get(pod.name)
+            if after and _same_place(pod, after):
+                self._pods[pod.name] = after
+            else:
                 self._stop(pod)
         self.cluster = cluster
-        self._edge.name_hosts(hosts_file(cluster, machine_hosts()))
-        self._start([pod for pod in cluster.pods if pod.name not in self._pods])
+        self._names = self._name_hosts(self._names)
+        self._start([pod for pod in came.values() if pod.name not in self._pods])
         self._installation.install(cluster)
         self._installation.clean_up(cluster)
         self._serve_health_checks()
+
+    def _name_hosts(self, before: HostNames | None) -> HostNames:
+        names = host_names(self.cluster, machine_hosts(), before)
+        if before is None or names.text != before.text:
+            self._edge.name_hosts(names.text)
+        return names
 
     def observe(self, flows: Sequence[Flow], *, attempts: int | None) -> list[Observation]:
         """Probe flows, all at once, and return what was seen in the order of ``flows``."""
@@ -256,9 +267,9 @@ class Running:
             await self._responders.set_health_checks(node.name, self.namespace(node.name), checks)
 
 
-def _same_place(before: Pod, after: Pod | None) -> bool:
+def _same_place(before: Pod, after: Pod) -> bool:
     """Whether a pod may go on as it is: readiness and labels change only what others see."""
-    return after is not None and (before.node, before.address, before.containers) == (
+    return (before.node, before.address, before.containers) == (
         after.node,
         after.address,
         after.containers,

@@ -166,7 +166,7 @@ def _target_known_by(cluster: Cluster, name: str, port: int | str | None) -> kin
             return kinds.Target(pod=pod, port=port)
         case IPv4Address() as address:
             return kinds.Target(address=str(address), port=port)
-    services = [key.shown for key in cluster.service_by_key]
+    services = [service.key.shown for service in cluster.services]
     raise unknown("target", name, [*cluster.node_by_name, *services, *cluster.pod_by_name])
 
 
@@ -265,7 +265,7 @@ def _service_flow(cluster: Cluster, source: str, to: kinds.Target, protocol: Pro
     key = _service_key(to.service or "")
     service = cluster.service_by_key.get(key)
     if service is None:
-        raise unknown("Service", key.shown, [each.shown for each in cluster.service_by_key])
+        raise unknown("Service", key.shown, [each.key.shown for each in cluster.services])
     port = _service_port(service, to.port, protocol)
     via = Via(to.via)
     address = next((own for own, how in addresses(service) if how is via), None)

@@ -34,6 +34,13 @@ def difference(before: Sequence[T], after: Sequence[T]) -> Difference[T] | None:
     return Difference(list(compress(after, is_new)), list(compress(before, is_gone)))
 
 
+def fresh(before: Iterable[T], after: Sequence[T]) -> list[T]:
+    """Return the objects of ``after`` that are not in ``before``, told by identity."""
+    old = set(map(id, before))
+    is_new = [each not in old for each in map(id, after)]
+    return list(compress(after, is_new))
+
+
 def without(before: Iterable[T], lost: Iterable[T]) -> list[T]:
     """Return the objects of ``before`` that are not among ``lost``, told by identity."""
     there, gone = list(before), set(map(id, lost))

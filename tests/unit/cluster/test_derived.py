@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from labkit.cluster import host_names as host_names_module
 from labkit.cluster.build import build_cluster
 from labkit.cluster.derived import origin as origin_module
 from labkit.cluster.derived import services as services_module
+from labkit.cluster.host_names import host_names
 from labkit.cluster.model import Cluster, Endpoint, ServicePortName
 from labkit.errors import ManifestError, UsageError
 from labkit.manifest import change as change_module
@@ -104,7 +106,7 @@ SERVICES = st.builds(
         {"type": st.sampled_from(["NodePort", "NodePort", "ClusterIP"]), "ports": PORTS},
         optional={
             "selector": LABELS,
-            "clusterIP": st.sampled_from(["10.96.0.10", "10.96.0.11"]),
+            "clusterIP": st.sampled_from(["10.96.0.10", "10.96.0.11", "None"]),
             "trafficDistribution": st.just("PreferSameNode"),
         },
     ),
@@ -169,6 +171,7 @@ def test_a_changed_cluster_is_the_one_built_from_nothing_and_shares_what_stayed(
     first = dumped(pod("pod-9", {"app": "a"})) if of_cluster else pod("pod-9", {"app": "a"})
     scenario = load_objects([LAB, first])
     cluster = build_cluster(scenario)
+    names = host_names(cluster, MACHINE)
     for change in steps:
         if of_cluster and isinstance(change, list):
             change = [dumped(each) for each in change]  # noqa: PLW2901
@@ -180,6 +183,8 @@ def test_a_changed_cluster_is_the_one_built_from_nothing_and_shares_what_stayed(
             continue  # no node port is left
         assert after == build_cluster(changed, previous=replace(cluster, origin=None))
         assert_shared(cluster, after)
+        names = host_names(after, MACHINE, names)
+        assert sorted(names.text.splitlines()) == hosts_from_nothing(after)
         scenario, cluster = changed, after
 
 
@@ -193,6 +198,13 @@ def test_a_changed_scenario_is_the_one_validated_whole(
         changed = step(scenario, change)
         assert changed == validated_whole(scenario, change)
         scenario = changed
+
+
+MACHINE = "127.0.0.1 localhost one\n127.0.1.1 tower three.default\n"
+
+
+def hosts_from_nothing(cluster: Cluster) -> list[str]:
+    return sorted(host_names(cluster, MACHINE).text.splitlines())
 
 
 def assert_known(scenario: Scenario) -> None:
@@ -225,13 +237,13 @@ def assert_shared(before: Cluster, after: Cluster) -> None:
 
 
 def counted(monkeypatch: pytest.MonkeyPatch, module: object, name: str) -> list[Any]:
-    """Have a function of a module note what it is first asked with, each time."""
+    """Have a function of a module note what it is asked with, each time."""
     asked: list[Any] = []
     real: Callable[..., object] = getattr(module, name)
 
-    def noting(first: object, *others: object) -> object:
-        asked.append(first)
-        return real(first, *others)
+    def noting(*given: object) -> object:
+        asked.append(given)
+        return real(*given)
 
     monkeypatch.setattr(module, name, noting)
     return asked
@@ -294,9 +306,9 @@ def test_a_change_looks_at_what_it_concerns_however_much_else_there_is(
     after = build_cluster(step(scenario, change), previous=cluster)
 
     assert after is not cluster
-    assert [each.key.name for each in looked_at] == validated
-    assert [each.metadata.name for manifests in made for each in manifests] == built
-    assert [each.key.name for each in asked] == given
+    assert [loaded.key.name for loaded, _ in looked_at] == validated
+    assert [each.metadata.name for manifests, *_ in made for each in manifests] == built
+    assert [each.key.name for each, _ in asked] == given
 
 
 def test_a_cluster_changed_by_hand_is_gone_on_from_as_it_is() -> None:
@@ -349,3 +361,26 @@ def test_of_two_pods_on_one_port_of_a_node_that_given_last_is_the_endpoint() -> 
 
 def endpoints(cluster: Cluster) -> Sequence[Endpoint]:
     return cluster.endpoints[ServicePortName("default", "web", "http")]
+
+
+@pytest.mark.parametrize("number", [3, 60])
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (service("s-1", clusterIP="10.96.9.9"), ["s-1", "headless"]),
+        (piece("s-1", "s-1", ["172.16.1.1", "172.16.1.2"]), ["headless"]),
+    ],
+    ids=["a Service's address", "an endpoint"],
+)
+def test_hosts_are_named_again_where_their_addresses_may_be_others(
+    monkeypatch: pytest.MonkeyPatch, number: int, change: Manifest, named: list[str]
+) -> None:
+    scenario = with_objects(many(number), [service("headless", clusterIP="None")])
+    cluster = build_cluster(scenario)
+    names = host_names(cluster, "")
+    asked = counted(monkeypatch, host_names_module, "_addresses")
+
+    after = host_names(build_cluster(with_objects(scenario, [change]), previous=cluster), "", names)
+
+    assert after.services.keys() == names.services.keys()
+    assert [each[1].key.name for each in asked] == named

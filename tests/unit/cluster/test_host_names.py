@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from labkit.cluster.build import build_cluster
-from labkit.cluster.host_names import hosts_file
+from labkit.cluster.host_names import host_names
 from labkit.manifest.load import load_text
 
 MACHINE = """# the machine's own
@@ -19,7 +19,7 @@ MACHINE = """# the machine's own
 def names(manifests: str, machine: str = "") -> Mapping[str, Sequence[str]]:
     """Addresses by the names that lead to them, as glibc reads them."""
     found: dict[str, list[str]] = {}
-    for line in hosts_file(build_cluster(load_text(manifests)), machine).splitlines():
+    for line in host_names(build_cluster(load_text(manifests)), machine).text.splitlines():
         address, *called = line.split()
         for name in called:
             found.setdefault(name, []).append(address)
