@@ -88,3 +88,8 @@ def end_at_once_on_interrupt() -> None:
         os._exit(INTERRUPTED)
 
     signal.signal(signal.SIGINT, end)
+
+
+def raise_on_interrupt() -> None:
+    """Let Ctrl-C raise KeyboardInterrupt, for work that has something to show by then."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -114,6 +114,7 @@ def everywhere(
     options: LabOptions,
     *,
     missing: Callable[[Request, MissingFeature], R] | None = None,
+    on_interrupt: Callable[[], None] = end_at_once_on_interrupt,
 ) -> list[R]:
     """Return the results of ``work`` on all requests, each on a kernel that has what it needs.
 
@@ -122,6 +123,7 @@ def everywhere(
         work: does it, and tells the meter how far it has come.
         options: the command's.
         missing: the result of a request for which no kernel here has what it needs.
+        on_interrupt: sets what Ctrl-C does from then on.
 
     Raises:
         UsageError: a file of ``--rules`` cannot be read, or kube-proxy has no such mode.
@@ -132,7 +134,7 @@ def everywhere(
     from labkit.lab.meter import Meter
 
     def here(mine: Sequence[Request]) -> Sequence[R]:
-        end_at_once_on_interrupt()
+        on_interrupt()
         meter = Meter(len(mine))
         with progress_of(meter, quiet=options.quiet):
             return work(mine, meter)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from labkit.cli import completing
+from labkit.cli.ending import raise_on_interrupt
 from labkit.cli.held import labs_among, refuse_what_builds, reports_for, texts_of, write_reports
 from labkit.cli.labs import everywhere, load_scenarios, requests_for, tell_logs
 from labkit.cli.options import LabOptions, dataplanes, lab_options, sources_option, write
@@ -42,7 +43,7 @@ def command(paths: tuple[Path, ...], sources: str | None, options: LabOptions) -
     from labkit.lab.runs import probe_all
     from labkit.report import render_tables
 
-    probed = everywhere(requests, probe_all, options)
+    probed = everywhere(requests, probe_all, options, on_interrupt=raise_on_interrupt)
     for each in probed:
         tell_logs(each.table.scenario, each.logs, options)
     tables = [each.table for each in probed]
@@ -51,6 +52,10 @@ def command(paths: tuple[Path, ...], sources: str | None, options: LabOptions) -
         options.outputs,
         lambda fmt, paper: render_tables(tables, fmt, evidence=evidence, **paper._asdict()),
     )
+    if (last := probed[-1]).planned is not None:
+        done = f"{len(last.table.flows):,} of {last.planned:,} flows"
+        click.echo(f"labkit: interrupted; the report has {done} of {last.table.scenario}", err=True)
+        raise KeyboardInterrupt
 
 
 def _of_held(

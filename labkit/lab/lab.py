@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -24,15 +25,15 @@ from labkit.lab.real_kube_proxy import choose
 from labkit.lab.running import Running
 from labkit.lab.seen import Seen, seen_in
 from labkit.lab.source import Source, described
-from labkit.lab.tables import table_of
+from labkit.lab.tables import Interrupted, table_of
 from labkit.lab.targets import Target
 from labkit.lab.tracing import Traced, trace
 from labkit.manifest.kinds import DATAPLANES, LocatedCheck, Scenario
 from labkit.probe.engine import Probes
-from labkit.probe.expected import judged, judged_row
+from labkit.probe.expected import judged_row
 from labkit.probe.flow import Flow
-from labkit.probe.plan import flows
-from labkit.probe.table import FlowRow, FlowTable, flow_row
+from labkit.probe.plan import each_flow
+from labkit.probe.table import FlowRow, FlowTable, Sharing, flow_row
 from labkit.probe.verdict import CheckResult
 
 REMEMBERED: Final = 8
@@ -234,14 +235,24 @@ class Lab(Changes):
 
         Raises:
             UsageError: a name does not exist, or an argument is of no use.
+            Interrupted: a KeyboardInterrupt, with the table of what was done.
         """
         attempts = arguments.attempts(attempts)
-        asked = flows(self._cluster, arguments.sources(sources))
-        table = table_of(self._live, self._live.observe(asked, attempts=attempts))
-        found = judged(self._cluster, table, enough=attempts is None)
-        differ = [flow for flow, row in zip(asked, found.flows, strict=True) if row.agrees is False]
-        self.asked.extend(differ)
-        return found
+        cluster, live, sources = self._cluster, self._live, arguments.sources(sources)
+        count = sum(1 for _ in each_flow(cluster, sources))
+        seen = live.observe_in_turn(each_flow(cluster, sources), count=count, attempts=attempts)
+        rows: list[FlowRow] = []
+        sharing = Sharing()
+        try:
+            with closing(seen):
+                for found in seen:
+                    row = judged_row(cluster, flow_row(found), enough=attempts is None)
+                    rows.append(sharing.row(row))
+                    if row.agrees is False:
+                        self.asked.append(found.flow)
+        except KeyboardInterrupt:
+            raise Interrupted(table_of(live, rows, whole=False), planned=count) from None
+        return table_of(live, rows)
 
     def trace(
         self,

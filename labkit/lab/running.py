@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
@@ -19,6 +19,7 @@ from labkit.errors import LabError
 from labkit.kernel.features import require
 from labkit.kernel.hosts_file import machine_hosts
 from labkit.kernel.netns import Edge, Namespace
+from labkit.kernel.open_files import room_for_sockets
 from labkit.kernel.world import World
 from labkit.lab.dumps import rules_source
 from labkit.lab.installation import Installation
@@ -26,10 +27,11 @@ from labkit.lab.loop import LoopThread
 from labkit.lab.programs import Program
 from labkit.lab.real_kube_proxy import Chosen
 from labkit.manifest.difference import fresh
-from labkit.probe.engine import ANSWER_TIMEOUT_S, AsyncioEngine, Probes
+from labkit.probe.engine import ANSWER_TIMEOUT_S, MAX_OPEN, AsyncioEngine, Probes
 from labkit.probe.flow import Answer, Flow, Observation
 from labkit.probe.foreseen import Foreseen, Patience, observe_foreseen
-from labkit.probe.observe import observe, tally_of
+from labkit.probe.in_turn import InTurn
+from labkit.probe.observe import ATTEMPTS, observe, tally_of
 from labkit.probe.responder import Responders
 from labkit.probe.second_look import SecondLook
 
@@ -62,6 +64,8 @@ class Running:
         self._pods = {pod.name: pod for pod in cluster.pods}
         self._random = random.Random(seed)  # noqa: S311 - order of probes, no secret
         self._programs: dict[str, list[Program]] = {}
+        self._to_come = 0
+        """Attempts of flows whose turn has not come."""
         with ExitStack() as stack:
             self._edge = stack.enter_context(Edge())
             self._names = self._name_hosts(None)
@@ -178,6 +182,38 @@ class Running:
             rng=self._random,
         )
 
+    def observe_in_turn(
+        self, flows: Iterable[Flow], *, count: int, attempts: int | None
+    ) -> Generator[Observation, None, None]:
+        """Probe very many flows and yield what was seen of each, in the order of ``flows``.
+
+        Args:
+            flows: what to ask; taken when its turn comes.
+            count: how many there are, for `probes` to tell how many are to come.
+            attempts: as for `observe`.
+        """
+        each = ATTEMPTS if attempts is None else attempts
+        seen = InTurn(
+            lambda batch: self._taking(batch, each, attempts),
+            flows,
+            attempts=each,
+            most=room_for_sockets(MAX_OPEN),
+        )
+        self._to_come = count * each
+        try:
+            while batch := self._loop.run(seen.some()):
+                yield from batch
+        finally:
+            self._to_come = 0
+            self._loop.run(seen.close())
+
+    async def _taking(
+        self, flows: Sequence[Flow], each: int, attempts: int | None
+    ) -> Sequence[Observation]:
+        """Observe flows whose attempts are then no more to come."""
+        self._to_come -= len(flows) * each
+        return await self.observing(flows, attempts=attempts)
+
     async def attempting(self, flow: Flow) -> Answer:
         """Make one attempt of a flow, for work that is on the loop already."""
         attempt = tally_of(self.cluster, self.namespace, flow).attempt
@@ -201,8 +237,9 @@ class Running:
 
     @property
     def probes(self) -> Probes:
-        """How many probes there were so far."""
-        return self._probing.probes
+        """How many probes there were so far; those that are to come count as asked for."""
+        asked, answered = self._probing.probes
+        return Probes(asked + self._to_come, answered)
 
     @property
     def loop(self) -> LoopThread:

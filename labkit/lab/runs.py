@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -22,6 +22,7 @@ from labkit.lab.lab import Lab
 from labkit.lab.meter import Meter
 from labkit.lab.needs import features_of
 from labkit.lab.real_kube_proxy import mode_of
+from labkit.lab.tables import Interrupted
 from labkit.lab.tracing import Traced
 from labkit.manifest.kinds import Scenario
 from labkit.probe.table import FlowTable, Kernel
@@ -112,6 +113,8 @@ class Probed(NamedTuple):
     table: FlowTable
     logs: dict[str, str]
     evidence: Evidence | None = None
+    planned: int | None = None
+    """Of a table that was interrupted: how many flows it was to have."""
 
 
 def probe_all(
@@ -124,19 +127,32 @@ def probe_all(
     """
     work = partial(probe, meter=meter or Meter(len(requests)))
     if jobs == 1 or len(requests) == 1:
-        return [work(request) for request in requests]
+        return list(_until_interrupted(map(work, requests)))
     with ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="labkit probe") as pool:
         return list(pool.map(work, requests))
+
+
+def _until_interrupted(probed: Iterable[Probed]) -> Iterator[Probed]:
+    """What there is until Ctrl-C: the table that it cut short is the last."""
+    for each in probed:
+        yield each
+        if each.planned is not None:
+            return
 
 
 def probe(request: Request, meter: Meter) -> Probed:
     """Build one scenario, probe its flow table, and take it down.
 
+    Ctrl-C while it probes leaves what was done.
+
     Raises:
         LabkitError: the lab cannot be built or probed.
     """
     with lab_of(request) as lab, meter.watching(lab):
-        table = lab.matrix(request.sources, attempts=request.attempts)
+        try:
+            table = lab.matrix(request.sources, attempts=request.attempts)
+        except Interrupted as cut:
+            return Probed(cut.table, dict(lab.logs()), planned=cut.planned)
         meter.probed(table)
         evidence = evidence_of(lab, table=table) if request.evidence else None
         return Probed(table, dict(lab.logs()), evidence)

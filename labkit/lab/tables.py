@@ -3,26 +3,40 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from labkit.cluster.model import Cluster, Protocol
 from labkit.cluster.topology import health_checks
 from labkit.kernel.guest.exchange import kernel_kind
 from labkit.lab.running import Running
 from labkit.lab.targets import flow_to
-from labkit.probe.flow import Flow, Observation
-from labkit.probe.table import FlowTable, HealthStatus, flow_table
+from labkit.probe.flow import Flow
+from labkit.probe.table import FlowRow, FlowTable, HealthStatus, flow_table
 
 
-def table_of(running: Running, observations: Sequence[Observation]) -> FlowTable:
-    """Return the flow table; asks every health check port once, from its own node."""
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C while a flow table was made."""
+
+    def __init__(self, table: FlowTable, planned: int) -> None:
+        super().__init__()
+        self.table = table
+        """The flows that were done by then; no health check port was asked."""
+        self.planned = planned
+        """How many flows it was to have."""
+
+
+def table_of(running: Running, rows: Iterable[FlowRow], *, whole: bool = True) -> FlowTable:
+    """Return the flow table of rows.
+
+    If they are all that there is, every health check port is asked once, from its own node.
+    """
     return flow_table(
         running.cluster,
-        observations,
+        rows,
         kernel_kind=kernel_kind(),
         kernel_release=platform.release(),
         rules=running.rules_source,
-        health_checks=_health(running),
+        health_checks=_health(running) if whole else (),
     )
 
 

@@ -64,6 +64,8 @@ class AsyncioEngine:
 
     def __init__(self, *, seed: int = 0) -> None:
         self._ports = SourcePorts(random.Random(seed))  # noqa: S311 - a place to start, no secret
+        self._turn = asyncio.Lock()
+        """A chunk starts alone, whatever calls run: responders hold one, not one of each call."""
         self._asked = 0
         self._answered = 0
 
@@ -83,7 +85,7 @@ class AsyncioEngine:
                 about the network.
         """
         self._asked += len(attempts)
-        wave = _Wave(asyncio.get_running_loop(), self._ports, timeout_s, self._count)
+        wave = _Wave(self._turn, self._ports, timeout_s, self._count)
         try:
             return await wave.run(attempts)
         finally:
@@ -98,16 +100,17 @@ class _Wave:
 
     def __init__(
         self,
-        loop: asyncio.AbstractEventLoop,
+        turn: asyncio.Lock,
         ports: SourcePorts,
         timeout_s: float,
         count: Callable[[], None],
     ) -> None:
-        self._loop = loop
+        self._loop = asyncio.get_running_loop()
+        self._turn = turn
         self._ports = ports
         self._timeout_s = timeout_s
         self._count = count
-        self._poller = Poller(loop)
+        self._poller = Poller(self._loop)
         self._open: set[Probe] = set()
         self._timers: list[asyncio.TimerHandle] = []
         self._waiter: asyncio.Future[None] | None = None
@@ -121,8 +124,9 @@ class _Wave:
         for start in range(0, len(attempts), size):
             chunk = attempts[start : start + size]
             await self._until_open(most - len(chunk))
-            probes += self._start(chunk)
-            await self._until_open(len(self._open) - size // 2, patience_s=STRAGGLERS_S)
+            async with self._turn:
+                probes += self._start(chunk)
+                await self._until_open(len(self._open) - size // 2, patience_s=STRAGGLERS_S)
         await self._until_open(0)
         return [probe.answer for probe in probes]
 

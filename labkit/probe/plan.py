@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Final
@@ -26,18 +26,22 @@ def flows(cluster: Cluster, sources: Sequence[str] | None) -> tuple[Flow, ...]:
     Raises:
         UsageError: a name is no host of the lab.
     """
+    return tuple(each_flow(cluster, sources))
+
+
+def each_flow(cluster: Cluster, sources: Sequence[str] | None) -> Iterator[Flow]:
+    """The same, one after the other: a large lab has hundreds of thousands."""
     named = None if sources is None else _named(cluster, sources)
-    found: list[Flow] = []
+    usual = _Usual(cluster)
     for service in cluster.services:
         if service.type is ServiceType.EXTERNAL_NAME:
             continue
-        asking = _default_sources(cluster, service) if named is None else named
+        asking = usual.sources(service) if named is None else named
         for port in service.ports:
             shared = tuple(_destinations(cluster, service, port))
             for source in asking:
-                found += (replace(flow, source=source) for flow in shared)
-                found += _localhost(cluster, service, port, source)
-    return tuple(found)
+                yield from (replace(flow, source=source) for flow in shared)
+                yield from _localhost(cluster, service, port, source)
 
 
 def _destinations(cluster: Cluster, service: Service, port: ServicePort) -> Iterator[Flow]:
@@ -92,21 +96,43 @@ def _named(cluster: Cluster, sources: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(host_named(cluster, name, "source") for name in sources))
 
 
-def _default_sources(cluster: Cluster, service: Service) -> tuple[str, ...]:
-    endpoints = {
-        endpoint.pod
-        for port in service.ports
-        for endpoint in cluster.endpoints.get(service.port_name(port), ())
-    }
-    chosen: list[str] = []
-    for node in cluster.nodes:
-        pods = cluster.pods_on(node.name)
-        chosen += _first([pod for pod in pods if pod.name in endpoints])
-        chosen += _first([pod for pod in pods if pod.name not in endpoints])
-    return (*cluster.client_by_name, *cluster.node_by_name, *chosen)
+class _Usual:
+    """Who asks if nobody says who: finds a Service's pods without asking every pod."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._everybody = (*cluster.client_by_name, *cluster.node_by_name)
+        self._places = {pod.name: place for place, pod in enumerate(cluster.pods)}
+        self._on: dict[str, list[Pod]] = {node.name: [] for node in cluster.nodes}
+        for pod in cluster.pods:
+            self._on[pod.node].append(pod)
+
+    def sources(self, service: Service) -> tuple[str, ...]:
+        """Every client and node, and of each node one endpoint's pod and one that is none."""
+        endpoints = self._endpoints(service)
+        chosen: list[str] = []
+        for node, pods in self._on.items():
+            chosen += _first(pod for pod in endpoints if pod.node == node)
+            names = {pod.name for pod in endpoints}
+            chosen += _first(pod for pod in pods if pod.name not in names)
+        return (*self._everybody, *chosen)
+
+    def _endpoints(self, service: Service) -> Sequence[Pod]:
+        """The pods of a Service, in the cluster's order."""
+        names = {
+            endpoint.pod
+            for port in service.ports
+            for endpoint in self._cluster.endpoints.get(service.port_name(port), ())
+        }
+        known = [self._cluster.pod_by_name[name] for name in names if name in self._places]
+        return sorted(known, key=lambda pod: self._places[pod.name])
 
 
-def _first(pods: Sequence[Pod]) -> list[str]:
+def _first(pods: Iterable[Pod]) -> list[str]:
     """One pod with a network of its own if there is one: the node stands for the others."""
-    own = [pod for pod in pods if not pod.host_network]
-    return [pod.name for pod in (own or pods)[:1]]
+    others: list[str] = []
+    for pod in pods:
+        if not pod.host_network:
+            return [pod.name]
+        others.append(pod.name)
+    return others[:1]

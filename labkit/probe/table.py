@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from labkit.cluster.mapped import in_words
 from labkit.cluster.model import Cluster, Protocol, RealKubeProxy
@@ -112,14 +112,14 @@ class FlowTable(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def flow_table(
     cluster: Cluster,
-    observations: Iterable[Observation],
+    rows: Iterable[FlowRow],
     *,
     kernel_kind: KernelKind = "host",
     kernel_release: str,
     rules: str | None = None,
     health_checks: Sequence[HealthStatus] = (),
 ) -> FlowTable:
-    """Return the flow table of a lab, rows in the order of ``observations``."""
+    """Return the flow table of a lab."""
     return FlowTable(
         schema=SCHEMA,
         scenario=cluster.name,
@@ -132,7 +132,7 @@ def flow_table(
         clients={client.name: str(client.address) for client in cluster.clients},
         health_check_node_port=_worst_by_node(health_checks),
         health_checks=tuple(health_checks),
-        flows=tuple(flow_row(observation) for observation in observations),
+        flows=tuple(rows),
     )
 
 
@@ -155,6 +155,33 @@ def flow_row(observation: Observation) -> FlowRow:
         sources_seen={str(seen): count for seen, count in observation.sources_seen.items()},
         client_sources=observation.client_sources,
     )
+
+
+class Sharing:
+    """Makes rows that say the same in a field hold it once: a large table repeats itself."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, str] = {}
+        self._words: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._outcomes: dict[tuple[tuple[Outcome, int], ...], dict[Outcome, int]] = {}
+        self._counts: dict[tuple[tuple[str, int], ...], dict[str, int]] = {}
+        self._expected: dict[Expected, Expected] = {}
+
+    def row(self, row: FlowRow) -> FlowRow:
+        """Return the same row."""
+        expected, outcomes = row.expected, tuple(row.outcomes.items())
+        return structs.replace(
+            row,
+            address=self._texts.setdefault(row.address, row.address),
+            outcomes=self._outcomes.setdefault(outcomes, row.outcomes),
+            backends=self._counted(row.backends),
+            sources_seen=self._counted(row.sources_seen),
+            client_sources=self._words.setdefault(row.client_sources, row.client_sources),
+            expected=self._expected.setdefault(expected, expected) if expected else None,
+        )
+
+    def _counted(self, counts: dict[str, int]) -> dict[str, int]:
+        return self._counts.setdefault(tuple(counts.items()), counts)
 
 
 def to_json(table: FlowTable) -> str:

@@ -8,7 +8,15 @@ import pytest
 from labkit.cluster.model import Client, Cluster, KubeProxy, Network, Node
 from labkit.errors import UsageError
 from labkit.probe.flow import Outcome
-from labkit.probe.table import HealthStatus, flow_table, from_json, schema, to_json
+from labkit.probe.table import (
+    HealthStatus,
+    Sharing,
+    flow_row,
+    flow_table,
+    from_json,
+    schema,
+    to_json,
+)
 from tests.unit.report.examples import CLUSTER_IP, masqueraded, seen
 
 # The documented example, as documented.
@@ -60,7 +68,7 @@ def test_an_observed_table_is_the_documented_example_with_nothing_expected() -> 
     wanted = json.loads(DOCUMENTED)
     wanted["flows"][0] |= {"expected": None, "agrees": None}
 
-    table = flow_table(CLUSTER, [masqueraded()], kernel_release="6.18.0")
+    table = flow_table(CLUSTER, [flow_row(masqueraded())], kernel_release="6.18.0")
 
     assert to_json(table) == json.dumps(wanted, indent=2)
 
@@ -68,7 +76,7 @@ def test_an_observed_table_is_the_documented_example_with_nothing_expected() -> 
 def test_attempts_that_differ_make_a_mixed_outcome() -> None:
     mixed = seen(CLUSTER_IP, {Outcome.CONNECTED: 15, Outcome.REFUSED: 5})
 
-    (row,) = flow_table(CLUSTER, [mixed], kernel_release="6.18.0").flows
+    (row,) = flow_table(CLUSTER, [flow_row(mixed)], kernel_release="6.18.0").flows
 
     assert (row.outcome, row.attempts) == ("mixed", 20)
     assert row.outcomes == {"connected": 15, "refused": 5}
@@ -121,3 +129,14 @@ def test_the_schema_lists_every_field_of_a_row() -> None:
 
     assert isinstance(definitions, dict)
     assert list(definitions["FlowRow"]["properties"]) == list(json.loads(DOCUMENTED)["flows"][0])
+
+
+def test_rows_that_say_the_same_hold_it_once() -> None:
+    sharing = Sharing()
+    one, other = (sharing.row(flow_row(masqueraded())) for _ in range(2))
+
+    assert one == other == flow_row(masqueraded())
+    assert one.backends is other.backends
+    assert one.outcomes is other.outcomes
+    assert one.sources_seen is other.sources_seen
+    assert one.client_sources is other.client_sources
