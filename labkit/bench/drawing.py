@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from labkit.bench.figures import amount, tick
+from labkit.bench.figures import SCALED, amount, tick
 from labkit.bench.plots import Line, Panel
 from labkit.errors import MissingFeature
 
@@ -152,29 +152,58 @@ def _draw_growth(panel: Panel, styled: Sequence[tuple[Line, str]], ax: Axes) -> 
     ax.set_xlabel(panel.sizes)
     ax.grid(visible=True, axis="y", color=FAINT)
     ax.set_axisbelow(True)
-    _name_lines(styled, ax, panel.unit)
+    _name_lines(styled, ax, panel)
 
 
-def _name_lines(styled: Sequence[tuple[Line, str]], ax: Axes, unit: str) -> None:
-    """Write names where the lines end, in their colour, moved apart where they would meet."""
+def _name_lines(styled: Sequence[tuple[Line, str]], ax: Axes, panel: Panel) -> None:
+    """Write names where lines end, in their colour, moved apart where they would meet."""
+    sizes = [point.size for line in panel.lines for point in line.points]
     bottom, top = (math.log10(end) for end in ax.get_ylim())
-    ends = sorted(
-        (
-            ((math.log10(line.points[-1].found.median) - bottom) / (top - bottom), line, colour)
-            for line, colour in styled
-        ),
-        key=lambda end: end[0],
-    )
-    for place, (_, line, colour) in zip(apart([end[0] for end in ends]), ends, strict=True):
+    ends: list[tuple[float, Line, str]] = []
+    for line, colour in styled:
         last = line.points[-1]
-        ax.annotate(
-            f"{line.label}  {amount(last.found.median, unit)}",
-            xy=(1.02, place),
-            xycoords="axes fraction",
-            color=colour,
-            va="center",
-            annotation_clip=False,
-        )
+        if last.size < max(sizes):
+            _name_early_end(line, colour, ax, panel)
+        else:
+            place = (math.log10(last.found.median) - bottom) / (top - bottom)
+            ends.append((place, line, colour))
+    ends.sort(key=lambda end: end[0])
+    for place, (_, line, colour) in zip(apart([end[0] for end in ends]), ends, strict=True):
+        _name(line, colour, ax, panel, at=(place, "axes fraction"))
+
+
+def _name_early_end(line: Line, colour: str, ax: Axes, panel: Panel) -> None:
+    """Write a name at a line that others go on from, with a rim that keeps those apart."""
+    from matplotlib.patheffects import withStroke
+
+    last = line.points[-1]
+    ax.annotate(
+        _named(line, panel),
+        xy=(last.size, last.found.median),
+        xytext=(8, 0),
+        textcoords="offset points",
+        color=colour,
+        va="center",
+        path_effects=[withStroke(linewidth=3, foreground="white")],
+        zorder=5,
+    )
+
+
+def _name(line: Line, colour: str, ax: Axes, panel: Panel, *, at: tuple[float, str]) -> None:
+    """Write a name at the right, at a height in some coordinates."""
+    height, coordinates = at
+    ax.annotate(
+        _named(line, panel),
+        xy=(1.02, height),
+        xycoords=("axes fraction", coordinates),
+        color=colour,
+        va="center",
+        annotation_clip=False,
+    )
+
+
+def _named(line: Line, panel: Panel) -> str:
+    return f"{line.label}  {amount(line.points[-1].found.median, panel.unit)}"
 
 
 def apart(places: Sequence[float], gap: float = LABEL_GAP) -> list[float]:
@@ -209,21 +238,14 @@ def _draw_dots(panel: Panel, styled: Sequence[tuple[Line, str]], ax: Axes) -> No
         found = line.points[0].found
         ax.hlines(row, found.low, found.high, color=colour, linewidth=2, alpha=0.6)
         ax.plot([found.median], [row], "o", color=colour, markersize=8)
-        ax.annotate(
-            amount(found.median, panel.unit),
-            xy=(1.02, row),
-            xycoords=("axes fraction", "data"),
-            color=colour,
-            va="center",
-            annotation_clip=False,
-        )
+        _name(line, colour, ax, panel, at=(row, "data"))
     low, high = (math.log10(end) for end in ax.get_xlim())
     ax.set_xlim(10 ** math.floor(low), 10 ** math.ceil(high))  # else an axis could have no number
-    ax.set_yticks(range(len(styled)), [line.label for line, _ in reversed(styled)])
+    ax.set_yticks([])
     ax.set_ylim(-0.6, len(styled) - 0.4)
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: tick(value, panel.unit)))
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.grid(visible=True, axis="x", color=FAINT)
     ax.set_axisbelow(True)
     ax.spines["left"].set_visible(False)
-    ax.tick_params(axis="y", length=0)
+    ax.set_xlabel("" if panel.unit in SCALED else panel.unit)

@@ -17,6 +17,8 @@ UNITS: Final[Mapping[str, Sequence[tuple[float, str]]]] = {
     "each": ((1, ""),),
 }
 """Scales of each unit, the largest first, with what they are called."""
+SCALED: Final = frozenset({"s", "bytes"})
+"""Those that an axis names at each tick, as they change along it."""
 DIGITS: Final = 3
 """Significant ones: rounds differ by more than the fourth."""
 LARGE: Final = 1000
@@ -86,9 +88,9 @@ def amount(value: float, unit: str) -> str:
 
 
 def tick(value: float, unit: str) -> str:
-    """Return a round value with its unit, as an axis shows it: ``10 ms``."""
+    """Return a round value with its unit, as an axis shows it: ``10 ms``; of a rate without."""
     factor, name = scale(value, unit)
-    return f"{value / factor:,.6g} {name}".rstrip()
+    return f"{value / factor:,.6g} {name if unit in SCALED else ''}".rstrip()
 
 
 def amounts(found: Spread, unit: str) -> tuple[str, str]:

@@ -82,7 +82,7 @@ def panels(report: Report, *, metrics: Sequence[str] = ()) -> list[Panel]:
             for metric, measured in by_metric.items()
             if not wanted or metric.startswith(wanted)
         ]
-    return found
+    return [panel for panel in found if panel.lines]
 
 
 def footnote(report: Report) -> str:
@@ -117,18 +117,24 @@ def _cast(measured: Sequence[Measurement]) -> Mapping[str, _Role]:
 
 
 def _lines(measured: Sequence[Measurement], cast: Mapping[str, _Role]) -> tuple[Line, ...]:
+    """Lines and their points; what is zero or less has no place on a logarithmic axis."""
     points: dict[str, dict[int, Spread]] = {}
     labels: dict[str, str] = {}
     for each in measured:
         labels[each.contestant] = each.label
         points.setdefault(each.contestant, {}).setdefault(each.size, spread(each.values))
+    drawable = {
+        name: tuple(Point(size, each) for size, each in sorted(sizes.items()) if each.median > 0)
+        for name, sizes in points.items()
+    }
     return tuple(
         Line(
             contestant=name,
             label=labels[name].replace("`", ""),
-            points=tuple(Point(size, found) for size, found in sorted(sizes.items())),
+            points=its_points,
             colour=cast[name].colour,
             is_measure=cast[name].is_measure,
         )
-        for name, sizes in points.items()
+        for name, its_points in drawable.items()
+        if its_points
     )

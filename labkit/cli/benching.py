@@ -300,6 +300,8 @@ def _picture(reports: Sequence[Report], fmt: str, metrics: Sequence[str]) -> byt
     from labkit.bench.plots import footnote, panels
 
     shown = [panel for each in reports for panel in panels(each, metrics=metrics)]
+    if not shown:
+        raise UsageError(f"there is nothing to draw in a {fmt}; name what to show: --metric NAME")
     return drawn(shown, [footnote(each) for each in reports], fmt)
 
 

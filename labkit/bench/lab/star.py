@@ -1,6 +1,6 @@
 """One star of hosts, built by labkit or another tool in a process and namespaces of its own.
 
-Run as ``unshare --net --mount --pid --mount-proc python star.py WAY PODS NODES``: prints what it
+Run as ``unshare --net --mount --pid --mount-proc … python star.py WAY PODS NODES``: prints what it
 cost as JSON, without the start of the interpreter. It is a file of its own, without labkit's
 imports, as Debian's Mininet is for Debian's Python. What is made goes away with the namespaces.
 """
@@ -25,6 +25,7 @@ KIB: Final = 1024
 PRIVATE: Final = (
     "--make-rprivate /",
     "-t tmpfs tmpfs /run",  # where ip netns keeps its names
+    "-t tmpfs tmpfs /tmp",  # where munet keeps its mounts
     "--bind -o ro /proc/sys /proc/sys",  # Mininet raises limits of the whole machine
 )
 

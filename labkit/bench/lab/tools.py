@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from textwrap import shorten
 from typing import Final
 
 from labkit.bench.contest import GivenUp
@@ -19,10 +20,13 @@ SYSTEM_PYTHON: Final = "/usr/bin/python3"
 """Debian's Mininet is installed for it."""
 STAR: Final = Path(__file__).with_name("star.py")
 ALONE: Final = (
-    *("unshare", "--net", "--mount", "--pid", "--mount-proc", "--fork", "--kill-child"),
+    *("unshare", "--net", "--mount", "--uts", "--ipc"),
+    *("--pid", "--mount-proc", "--fork", "--kill-child"),
     "--",
 )
 PATIENCE_S: Final = 600.0
+SENTENCE: Final = 80
+"""So much of what a tool says when it fails is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,7 @@ def run_alone(python: str, script: Path, words: Sequence[str]) -> Mapping[str, f
         raise GivenUp(f"not done after {PATIENCE_S:.0f} s") from error
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines()
-        raise GivenUp(f"it failed: {said[-1] if said else f'status {done.returncode}'}")
+        why = shorten(said[-1], SENTENCE, placeholder=" …") if said else ""
+        raise GivenUp(f"it failed: {why or f'status {done.returncode}'}")
     found: Mapping[str, float] = json.loads(done.stdout)
     return found

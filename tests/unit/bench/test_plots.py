@@ -62,6 +62,21 @@ def test_the_measure_of_several_has_no_colour() -> None:
     assert [line.colour for line in panel.lines] == [None, 0, 1]
 
 
+def test_what_is_not_above_zero_is_left_out_of_logarithmic_axes() -> None:
+    report = reported(
+        measured("floor", [-1.0], metric="memory", unit="bytes"),
+        measured("labkit", [5.0], metric="memory", unit="bytes"),
+        measured("labkit", [0.0], metric="memory", unit="bytes", size=20),
+        measured("labkit", [0.0], metric="file descriptors", unit="each"),
+    )
+
+    (panel,) = panels(report, metrics=["memory", "file descriptors"])
+
+    assert [(line.contestant, [each.size for each in line.points]) for line in panel.lines] == [
+        ("labkit", [10])
+    ]
+
+
 def test_a_footnote_says_how_it_was_measured() -> None:
     assert footnote(GROWTH) == (
         "labkit bench lab: median of 3 rounds, fastest to slowest; 2 cores, Linux 6.18.0"

@@ -214,6 +214,19 @@ def test_a_metric_that_was_not_measured_is_told_with_the_one_that_was(
     )
 
 
+def test_a_picture_of_nothing_is_status_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "lab.json"
+    file.write_text(to_json(reported(measured("floor", [0.0]))))
+
+    assert bench_status("report", str(file), "-o", "svg") == 2
+
+    assert capsys.readouterr().err == (
+        "labkit: there is nothing to draw in a svg; name what to show: --metric NAME\n"
+    )
+
+
 def test_only_offers_everybody_who_can_take_part() -> None:
     """The command names them itself, as it must not import what measures to print its help."""
     assert tuple(LAB_LABELS) == bench.LAB
