@@ -124,6 +124,20 @@ def test_changes_of_ports_leave_what_a_fresh_install_leaves(
         before = after
 
 
+def test_what_two_services_claim_is_the_last_ones_and_goes_with_both(node: Namespace) -> None:
+    both = (replace(OTHER, external_ips=WEB.external_ips), WEB)
+    first, last = ((service,) for service in both)
+    before = PLANE.render(cluster(*both), NODE1)
+    install(node, before)
+
+    for services in (first, both, last, both, (), both):
+        after = PLANE.render(cluster(*services), NODE1, before)
+        assert changed_ports(before, after) is not None
+        install(node, after, before)
+        assert listed(node) == read_tables(PLANE.render(cluster(*services), NODE1).text())
+        before = after
+
+
 @pytest.mark.usefixtures("few_are_many")
 def test_what_leads_to_the_rules_is_installed_last(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[Sequence[Request]] = []

@@ -17,7 +17,7 @@ from labkit.dataplane.nftables.assemble import UnknownStatement, requests, trans
 from labkit.dataplane.nftables.rules import Chain, Collection, Element, NftRuleset, NftTable
 from labkit.dataplane.nftables.rules import PortObjects as Port
 from labkit.dataplane.nftables.steps import AddElements, AddRules, Step, steps
-from labkit.dataplane.parts import Changed, Parts, difference
+from labkit.dataplane.parts import Changed, difference
 from labkit.kernel.netlink import Request
 
 T = TypeVar("T")
@@ -29,6 +29,7 @@ TRANSACTION_BYTES: Final = 1 << 17
 twice net.core.wmem_max at most, which is 208 KiB where nobody has changed it."""
 ELEMENTS: Final = 100
 NOTHING: Final[Mapping[str, Element]] = {}
+NO_COUNTS: Final[Mapping[str, int]] = {}
 
 
 class Staged(NamedTuple):
@@ -52,7 +53,7 @@ def changed_ports(before: NftRuleset, after: NftRuleset) -> Sequence[Request] | 
     if before.frame != after.frame:
         return None
     try:
-        return requests(names.TABLE, steps(*_narrowed(before.services, after.services)))
+        return requests(names.TABLE, steps(*_narrowed(before, after)))
     except UnknownStatement:
         return None
 
@@ -85,13 +86,16 @@ def _parts(rules: NftRuleset) -> Iterator[Iterable[Step]]:
             yield [AddElements(name, dict(some))]
 
 
-def _narrowed(before: Parts[Port], after: Parts[Port]) -> tuple[NftTable, NftTable]:
+def _narrowed(before: NftRuleset, after: NftRuleset) -> tuple[NftTable, NftTable]:
     """The tables of both, without all that is the same in them."""
-    changes = difference(before.by_port, after.by_port)
+    changes = difference(before.services.by_port, after.services.by_port)
     touched = {key for change in changes for key in _touched(change)}
-    old = _own(each.before for each in changes if each.before is not None)
-    new = _own(each.after for each in changes if each.after is not None)
-    return _with_elements(old, before, touched), _with_elements(new, after, touched)
+    old = [each.before for each in changes if each.before is not None]
+    new = [each.after for each in changes if each.after is not None]
+    return (
+        _with_elements(_own(old), before, touched, old),
+        _with_elements(_own(new), after, touched, new),
+    )
 
 
 def _own(ports: Iterable[Port]) -> NftTable:
@@ -113,12 +117,14 @@ def _touched(change: Changed[Port]) -> Iterator[Key]:
         yield from (Key(name, key) for key in {*old, *new} if old.get(key) != new.get(key))
 
 
-def _with_elements(table: NftTable, ports: Parts[Port], touched: Iterable[Key]) -> NftTable:
+def _with_elements(
+    table: NftTable, rules: NftRuleset, touched: Iterable[Key], changed: Sequence[Port]
+) -> NftTable:
     """A table with what all ports together have for some keys."""
     elements: defaultdict[str, dict[str, Element]] = defaultdict(dict)
     for key in touched:
         elements[key.collection]
-        found = _element(ports, key)
+        found = _element(rules, key, changed)
         if found is not None:
             elements[key.collection][key.key] = found
     collections = {
@@ -127,19 +133,21 @@ def _with_elements(table: NftTable, ports: Parts[Port], touched: Iterable[Key]) 
     return replace(table, collections={**table.collections, **collections})
 
 
-def _element(ports: Parts[Port], key: Key) -> Element | None:
-    """What ports have for a key. Where they disagree, the last one's is installed."""
-    held = [
-        element
-        for port in ports.by_port.values()
-        if (element := port.elements.get(key.collection, NOTHING).get(key.key)) is not None
-    ]
-    if not held:
-        return None
-    if all(each == held[0] for each in held):
-        return held[0]
-    in_order = (port.elements.get(key.collection, NOTHING) for port in ports.ordered())
-    return [each[key.key] for each in in_order if key.key in each][-1]
+def _element(rules: NftRuleset, key: Key, changed: Sequence[Port]) -> Element | None:
+    """What ports have for a key; most often one of the changed ones has it, and no other."""
+    held = [found for port in changed if (found := _of(port, key)) is not None]
+    count = rules.holders.get(key.collection, NO_COUNTS).get(key.key, 0)
+    if count == len(held) <= 1:
+        return held[0] if held else None
+    if rules.frame[0].collections[key.collection].kind == "set":
+        return Element()
+    # Where ports disagree, the last one's is installed.
+    every = (_of(port, key) for port in rules.services.ordered())
+    return [found for found in every if found is not None][-1]
+
+
+def _of(port: Port, key: Key) -> Element | None:
+    return port.elements.get(key.collection, NOTHING).get(key.key)
 
 
 def _chunks(items: Iterable[T], size: int) -> Iterator[Sequence[T]]:

@@ -26,10 +26,11 @@ from labkit.dataplane.nftables.rules import (
     NftRuleset,
     NftTable,
     PortObjects,
+    count_holders,
 )
 from labkit.dataplane.nftables.service import Options, port_objects
 from labkit.dataplane.node_addresses import node_port_addresses
-from labkit.dataplane.parts import Parts, render_parts
+from labkit.dataplane.parts import Parts, difference, render_parts
 from labkit.dataplane.rules import Ruleset
 from labkit.dataplane.rules import table as iptables_table
 
@@ -57,8 +58,15 @@ def render(cluster: Cluster, node: Node, previous: NftRuleset | None = None) -> 
         collections={each.name: each for each in sets},
         chains={each.name: each for each in chains},
     )
-    services = _services(cluster, node, previous.services if previous else None)
-    return NftRuleset((table, *cni_tables(cluster)), iptables_beside(cluster, node), services)
+    previous = previous or NftRuleset()
+    services = _services(cluster, node, previous.services)
+    changes = difference(previous.services.by_port, services.by_port)
+    return NftRuleset(
+        (table, *cni_tables(cluster)),
+        iptables_beside(cluster, node),
+        services,
+        count_holders(previous.holders, changes),
+    )
 
 
 def iptables_beside(cluster: Cluster, node: Node) -> Ruleset:
@@ -87,9 +95,7 @@ def cni_tables(cluster: Cluster) -> tuple[NftTable, ...]:
     return (NftTable(name=CNI_TABLE, chains={chain.name: chain}),)
 
 
-def _services(
-    cluster: Cluster, node: Node, previous: Parts[PortObjects] | None
-) -> Parts[PortObjects]:
+def _services(cluster: Cluster, node: Node, previous: Parts[PortObjects]) -> Parts[PortObjects]:
     """The chains and elements of every Service port."""
     detector = local_detector(cluster.kube_proxy, node)
     options = Options(node=node, config=cluster.kube_proxy, detector=detector)

@@ -7,12 +7,12 @@ Source: nft(8).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final, Literal, final
 
-from labkit.dataplane.parts import Parts
+from labkit.dataplane.parts import Changed, Parts
 from labkit.dataplane.rules import Ruleset
 
 NUMBER: Final = re.compile(r"\d+")
@@ -117,6 +117,26 @@ class PortObjects:
         self.chains[name] = Chain(name=name, rules=tuple(rules))
 
 
+Counts = Mapping[str, Mapping[str, int]]
+"""By the name of the set or map, and by key."""
+
+
+def count_holders(before: Counts, changes: Iterable[Changed[PortObjects]]) -> Counts:
+    """Return how many ports have each key, after some have changed."""
+    after: dict[str, dict[str, int]] = {}
+    for change in changes:
+        for port, more in ((change.before, -1), (change.after, 1)):
+            for name, held in port.elements.items() if port else ():
+                if name not in after:
+                    after[name] = dict(before.get(name, {}))
+                counts = after[name]
+                for key in held:
+                    counts[key] = counts.get(key, 0) + more
+                    if not counts[key]:
+                        del counts[key]
+    return {**before, **after}
+
+
 @final
 @dataclass(frozen=True)
 class NftRuleset:
@@ -127,6 +147,8 @@ class NftRuleset:
     iptables: Ruleset = field(default_factory=Ruleset)
     """What others keep there with iptables: CNI plugins do, beside any data plane."""
     services: Parts[PortObjects] = field(default_factory=Parts)
+    holders: Counts = field(default_factory=dict, compare=False)
+    """How many Service ports have a key of a set or map."""
 
     @cached_property
     def tables(self) -> tuple[NftTable, ...]:
