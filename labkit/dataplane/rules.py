@@ -13,6 +13,8 @@ from typing import Final, NamedTuple, final
 
 from labkit.dataplane.parts import Changed, Parts, difference
 
+FEW: Final = 50
+"""A change of one rule in so many is made in place."""
 NO_CHAINS: Final[Mapping[str, Sequence[str]]] = {}
 BUILT_IN: Final[Mapping[str, tuple[str, ...]]] = {
     "mangle": ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"),
@@ -125,15 +127,39 @@ def _table_changes(before: Table, after: Table) -> list[str]:
     if not changed and not gone:
         return []
     built_in = [chain for chain in changed if chain in BUILT_IN[after.name]]
+    edited = {
+        chain: edits
+        for chain, rules in changed.items()
+        if chain not in built_in and (edits := _edits(chain, before.chains.get(chain, ()), rules))
+    }
+    rewritten = {chain: rules for chain, rules in changed.items() if chain not in edited}
     return [
         f"*{after.name}",
         # Naming a chain of one's own empties it; a built-in one must be told to.
-        *(f":{chain} - [0:0]" for chain in (*changed, *gone) if chain not in built_in),
+        *(f":{chain} - [0:0]" for chain in (*rewritten, *gone) if chain not in built_in),
         *(f"-F {chain}" for chain in built_in),
-        *(f"-A {chain} {rule}" for chain, rules in changed.items() for rule in rules),
+        *(f"-A {chain} {rule}" for chain, rules in rewritten.items() for rule in rules),
+        *(line for edits in edited.values() for line in edits),
         *(f"-X {chain}" for chain in gone),
         "COMMIT",
     ]
+
+
+def _edits(chain: str, before: Sequence[str], after: Sequence[str]) -> list[str]:
+    """Commands that turn one long chain into another; none where it is best written anew.
+
+    It must hold nothing else: rules are named by their numbers. Ten thousand rules take
+    iptables-restore a second to write, and a tenth of that to read.
+    """
+    shorter = min(len(before), len(after))
+    begin = next((at for at in range(shorter) if before[at] != after[at]), shorter)
+    left = shorter - begin
+    end = next((at for at in range(left) if before[-1 - at] != after[-1 - at]), left)
+    gone, new = len(before) - begin - end, after[begin : len(after) - end]
+    if FEW * (gone + len(new)) > len(before):
+        return []
+    deletions = [f"-D {chain} {begin + 1}"] * gone
+    return deletions + [f"-I {chain} {begin + at} {rule}" for at, rule in enumerate(new, 1)]
 
 
 def _with_rules(frame: Table, added: Mapping[str, Sequence[str]]) -> Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -127,3 +128,29 @@ def test_the_other_nodes_get_their_rules_when_one_is_refused(
         assert refusal.value.where == "node2"
         for served in (node, others[1]):
             assert in_the_kernel(served, backend) == saved(good)
+
+
+def test_services_come_and_go_in_a_long_list(
+    node: Namespace, backend: Backend, plane: IptablesPlane
+) -> None:
+    many = [
+        replace(
+            WEB,
+            key=WEB.key._replace(name=f"svc-{number:03}"),
+            cluster_ip=CLUSTER_IP + number,
+            ports=(replace(WEB.ports[0], node_port=None),),
+            external_ips=(),
+            ingress=(),
+        )
+        for number in range(1, 151)
+    ]
+    before = plane.render(cluster(*many), NODE1)
+    plane.apply([Change(node, before, None)])
+
+    for services in (many[:70] + many[71:], many, many[:-1], many[1:], many):
+        after = plane.render(cluster(*services), NODE1, before)
+        assert "-F KUBE-SERVICES" not in after.changes_from(before)
+        assert ":KUBE-SERVICES" not in after.changes_from(before)
+        plane.apply([Change(node, after, before)])
+        assert in_the_kernel(node, backend) == saved(after)
+        before = after

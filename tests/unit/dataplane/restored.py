@@ -24,7 +24,9 @@ def saved(rules: Ruleset) -> Tables:
     }
 
 
-def restored(before: Mapping[str, Mapping[str, list[str]]], text: str, *, flush: bool) -> Tables:
+def restored(  # noqa: C901 - a case for each command
+    before: Mapping[str, Mapping[str, list[str]]], text: str, *, flush: bool
+) -> Tables:
     """What tables hold after ``text``; without ``flush`` chains that it does not name stay."""
     tables = {
         name: {chain: list(rules) for chain, rules in chains.items()}
@@ -44,6 +46,12 @@ def restored(before: Mapping[str, Mapping[str, list[str]]], text: str, *, flush:
                 chains[chain].clear()
             case ["-A", chain, rule]:
                 chains[chain].append(rule)
+            case ["-D", chain, number]:
+                del chains[chain][int(number) - 1]
+            case ["-I", chain, rest]:
+                number, _, rule = rest.partition(" ")
+                assert int(number) <= len(chains[chain]) + 1, f"{chain} has no place {number}"
+                chains[chain].insert(int(number) - 1, rule)
             case ["-X", chain]:
                 assert chains.pop(chain) == [], f"{chain} is deleted while it has rules"
             case ["COMMIT"]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from labkit.cluster.model import Cluster, Endpoint, ObjectName, Service
+from labkit.dataplane import rules
 from labkit.dataplane.iptables.render import render
 from labkit.dataplane.names import port_proto_hash
 from tests.unit.dataplane.clusters import CLUSTER_IP, HERE, NODE1, P80, THERE, WEB, cluster
@@ -126,7 +127,37 @@ def test_an_endpoint_less_is_as_many_lines_among_many(others: int) -> None:
     ]
 
 
-@settings(deadline=None, max_examples=25)
+def test_a_service_among_many_is_put_in_its_place() -> None:
+    many = [
+        replace(OTHER, key=ObjectName("ns1", f"other-{n:03}"), cluster_ip=CLUSTER_IP + n)
+        for n in range(1, 100)
+    ]
+    one = replace(OTHER, key=ObjectName("ns1", "other-050-and-a-half"), cluster_ip=CLUSTER_IP + 200)
+    fewer, more = cluster(*many), cluster(*many[:50], one, *many[50:])
+    chain = f"KUBE-SVC-{port_proto_hash(one.port_name(one.ports[0]), one.ports[0].protocol)}"
+
+    added = render(more, NODE1).changes_from(render(fewer, NODE1))
+    removed = render(fewer, NODE1).changes_from(render(more, NODE1))
+
+    services = "KUBE-SERVICES"
+    (line,) = (line for line in added.splitlines() if services in line)
+    assert line.startswith(f"-I {services} 51 -d {CLUSTER_IP + 200}/32 ")
+    assert line.endswith(f"-j {chain}")
+    assert [line for line in removed.splitlines() if services in line] == [f"-D {services} 51"]
+
+
+@pytest.fixture(params=[1, rules.FEW], ids=["in place where it can be", "as it is"])
+def few(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Change short chains in place, too, rule by rule."""
+    monkeypatch.setattr(rules, "FEW", request.param)
+
+
+@pytest.mark.usefixtures("few")
+@settings(
+    deadline=None,
+    max_examples=25,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(st.data())
 def test_changes_one_after_the_other_leave_what_a_fresh_install_leaves(
     data: st.DataObject,
