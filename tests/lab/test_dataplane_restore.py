@@ -147,7 +147,7 @@ def test_services_come_and_go_in_a_long_list(
     before = plane.render(cluster(*many), NODE1)
     plane.apply([Change(node, before, None)])
 
-    for services in (many[:70] + many[71:], many, many[:-1], many[1:], many):
+    for services in (many[:70] + many[71:], many, many[:-1], many, many[1:], many):
         after = plane.render(cluster(*services), NODE1, before)
         assert "-F KUBE-SERVICES" not in after.changes_from(before)
         assert ":KUBE-SERVICES" not in after.changes_from(before)
