@@ -31,6 +31,20 @@ class Origin(NamedTuple):
     port: ServicePort
 
 
+class Changed(NamedTuple, Generic[V]):
+    """What a key had and what it has; None for nothing."""
+
+    before: V | None
+    after: V | None
+
+
+class Since(NamedTuple, Generic[V]):
+    """What was changed of other parts."""
+
+    by_port: Mapping[ServicePortName, V]
+    changes: Sequence[Changed[V]]
+
+
 @dataclass(frozen=True, slots=True)
 class Parts(Generic[P]):
     """A data plane's part for each Service port that proxies serve, on one node."""
@@ -44,6 +58,8 @@ class Parts(Generic[P]):
     endpoints: Mapping[ServicePortName, tuple[Endpoint, ...]] = field(
         default_factory=dict, compare=False
     )
+    since: Since[P] | None = field(default=None, compare=False)
+    """What they were made from."""
 
     def ordered(self) -> Iterator[P]:
         """Every part, in the order of the Services and of their ports."""
@@ -52,13 +68,6 @@ class Parts(Generic[P]):
                 part = self.by_port.get(service.port_name(port))
                 if part is not None:
                     yield part
-
-
-class Changed(NamedTuple, Generic[V]):
-    """What a key had and what it has; None for nothing."""
-
-    before: V | None
-    after: V | None
 
 
 def render_parts(
@@ -84,13 +93,22 @@ def render_parts(
     if not stale and _same(previous.services, cluster.services):
         return previous
     parts = dict(previous.by_port)
-    for name in stale:
+    for name in sorted(stale):
         origin = origins.get(name)
         if origin is None:
             del parts[name]
         else:
             parts[name] = write(*origin, cluster.endpoints.get(name, ()))
-    return Parts(parts, options, origins, cluster.services, cluster.endpoints)
+    changes = [Changed(previous.by_port.get(name), parts.get(name)) for name in sorted(stale)]
+    since = Since(previous.by_port, changes) if previous.by_port else None
+    return Parts(parts, options, origins, cluster.services, cluster.endpoints, since)
+
+
+def changed_parts(before: Parts[P], after: Parts[P]) -> Sequence[Changed[P]]:
+    """Return where two parts differ, by identity; at once if one was made from the other."""
+    if after.since is not None and after.since.by_port is before.by_port:
+        return after.since.changes
+    return difference(before.by_port, after.by_port)
 
 
 def difference(before: Mapping[K, V], after: Mapping[K, V]) -> list[Changed[V]]:

@@ -23,12 +23,13 @@ from labkit.errors import CommandError, KernelError
 from labkit.kernel import ipvs
 from labkit.kernel.guest.exchange import kernel_kind
 from labkit.kernel.ipvs import Server
+from labkit.kernel.ipvs_counts import LOOKED_AT, counts
 from labkit.kernel.netns import Edge, Namespace
 from labkit.lab.lab import Lab
 from labkit.manifest.load import load
 from labkit.pytest_plugin import LabFactory
 from tests.recorded import SCENARIOS
-from tests.unit.dataplane.clusters import CONFIG, WEB, cluster
+from tests.unit.dataplane.clusters import CLUSTER_IP, CONFIG, WEB, cluster
 from tests.unit.dataplane.ipvs_text import device, ipsets, servers
 from tests.unit.dataplane.restored import Tables, restored, saved
 from tests.unit.dataplane.strategies import clusters
@@ -291,6 +292,25 @@ def test_whatever_comes_or_goes_gives_a_node_another_mark(
     assert plane.mark(node) == mark
     damage(node, rules)
     assert plane.mark(node) != mark
+
+
+def test_a_mark_is_no_longer_however_many_servers_there_are(
+    node: Namespace, plane: IpvsPlane
+) -> None:
+    install(plane, node, on_node1(cluster()))
+    ports = range(1, LOOKED_AT + 3)
+    keys = [Server(protocol=6, ip=CLUSTER_IP, port=port) for port in ports]
+    ipvs.send(
+        node,
+        (ipvs.add_server(k, scheduler="rr", persistent_s=None, hash_ports=False) for k in keys),
+    )
+    before = counts(node)
+
+    ipvs.send(node, [ipvs.delete_server(keys[0])])
+    after = counts(node)
+
+    assert (before.servers, after.servers) == (LOOKED_AT + 2, LOOKED_AT + 1)
+    assert len(before.real_servers) == len(after.real_servers) == 8 * LOOKED_AT
 
 
 @pytest.mark.parametrize("strict", [False, True])

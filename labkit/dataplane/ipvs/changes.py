@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 from labkit.dataplane.ipvs.rules import IpvsRules
 from labkit.dataplane.ipvs.sets import SETS, order
 from labkit.dataplane.ipvs.tables import Member, PortTables, VirtualServer
-from labkit.dataplane.parts import Changed
+from labkit.dataplane.parts import Changed, changed_parts
 
 K = TypeVar("K")
 
@@ -40,7 +40,7 @@ def table_changes(before: IpvsRules | None, after: IpvsRules) -> TableChanges:
             servers=[Changed(None, server) for server in after.virtual_servers],
             new_addresses=after.addresses,
         )
-    changed = after.changed_parts(before)
+    changed = changed_parts(before.parts, after.parts)
     parts = [part for each in changed for part in each if part is not None]
     members = dict.fromkeys(member for part in parts for member in part.members)
     new_addresses, gone_addresses = _differing(

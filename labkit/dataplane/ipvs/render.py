@@ -8,11 +8,11 @@ from __future__ import annotations
 from labkit.cluster.model import Cluster, Endpoint, Node, Service, ServicePort
 from labkit.dataplane.ipvs.chains import chains
 from labkit.dataplane.ipvs.merged import Merged, merge
-from labkit.dataplane.ipvs.rules import Derived, IpvsRules
+from labkit.dataplane.ipvs.rules import IpvsRules
 from labkit.dataplane.ipvs.service import options, port_tables
 from labkit.dataplane.ipvs.sets import Filled
 from labkit.dataplane.ipvs.tables import PortTables
-from labkit.dataplane.parts import difference, render_parts
+from labkit.dataplane.parts import changed_parts, render_parts
 
 
 def render(cluster: Cluster, node: Node, previous: IpvsRules | None = None) -> IpvsRules:
@@ -30,20 +30,13 @@ def render(cluster: Cluster, node: Node, previous: IpvsRules | None = None) -> I
 
     before = previous or IpvsRules()
     parts = render_parts(cluster, about, before.parts if previous else None, write)
-    changes = difference(before.parts.by_port, parts.by_port)
-    merged = merge(before.merged, changes)
+    merged = merge(before.merged, changed_parts(before.parts, parts))
     chains_from = _chains_from(cluster, node, merged)
     if previous is not None and previous.chains_from == chains_from:
         iptables = previous.iptables
     else:
         iptables = chains(cluster, node, Filled(merged.filled), merged.refused_to_node)
-    return IpvsRules(
-        parts=parts,
-        iptables=iptables,
-        merged=merged,
-        chains_from=chains_from,
-        derived=Derived(before.parts, changes) if previous else None,
-    )
+    return IpvsRules(parts=parts, iptables=iptables, merged=merged, chains_from=chains_from)
 
 
 def _chains_from(cluster: Cluster, node: Node, merged: Merged) -> object:

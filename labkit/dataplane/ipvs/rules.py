@@ -5,26 +5,18 @@ Source: ipvsadm(8), ipset(8), ip-address(8).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
-from typing import NamedTuple
 
 from labkit.cluster.model import ServicePortName
 from labkit.dataplane.ipvs.merged import Merged, merge
 from labkit.dataplane.ipvs.sets import SETS, order
 from labkit.dataplane.ipvs.tables import DUMMY, IPSet, PortTables, VirtualServer
-from labkit.dataplane.parts import Changed, Parts, difference
+from labkit.dataplane.parts import Parts, difference
 from labkit.dataplane.rules import Ruleset
 
 OF_A_DUMP = ServicePortName("", "dump", "")
-
-
-class Derived(NamedTuple):
-    """The parts that others were made from, and what was changed of them."""
-
-    before: Parts[PortTables]
-    changes: Sequence[Changed[PortTables]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +29,6 @@ class IpvsRules:
     """What ``parts`` need together."""
     chains_from: object = field(default=None, compare=False)
     """What ``iptables`` was rendered from."""
-    derived: Derived | None = field(default=None, compare=False)
-    """What ``parts`` were made from."""
 
     @classmethod
     def of(
@@ -56,12 +46,6 @@ class IpvsRules:
             iptables=self.iptables,
             merged=merge(Merged(), difference({}, by_port)),
         )
-
-    def changed_parts(self, before: IpvsRules) -> Sequence[Changed[PortTables]]:
-        """Return what parts differ from those of other rules."""
-        if self.derived is not None and self.derived.before is before.parts:
-            return self.derived.changes
-        return difference(before.parts.by_port, self.parts.by_port)
 
     @property
     def virtual_servers(self) -> tuple[VirtualServer, ...]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from labkit.cluster.model import Cluster, Endpoint, Service, ServicePort, ServicePortName
 from labkit.cluster.topology import is_proxied
-from labkit.dataplane.parts import Parts, difference, render_parts
+from labkit.dataplane.parts import Parts, changed_parts, difference, render_parts
 from tests.unit.dataplane.clusters import HERE, THERE, WEB, cluster
 from tests.unit.dataplane.strategies import changed, clusters
 from tests.unit.dataplane.test_updates import OTHER, with_endpoints
@@ -106,3 +106,15 @@ def test_a_difference_is_by_identity_and_says_both_sides() -> None:
     assert gone.after is None
     assert new.before is None
     assert new.after is three
+
+
+def test_what_was_rendered_knows_what_was_changed_for_it() -> None:
+    lab = cluster(OTHER, WEB)
+    parts = render_parts(lab, None, None, Writer())
+    after = render_parts(with_endpoints(lab, WEB, HERE), None, parts, Writer())
+    elsewhere = render_parts(lab, None, None, Writer())
+
+    ((before, now),) = changed_parts(parts, after)
+    assert (before, now) == (parts.by_port[name(WEB)], after.by_port[name(WEB)])
+    # Of parts that it was not made from it knows nothing: all of those are other objects.
+    assert len(changed_parts(elsewhere, after)) == len(after.by_port)
