@@ -65,7 +65,7 @@ class Kernel:
         )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(st.data())
 def test_changes_one_after_the_other_end_in_what_a_fresh_start_renders(data: st.DataObject) -> None:
     lab = data.draw(clusters())
