@@ -10,7 +10,7 @@ from labkit.cli import completing
 from labkit.cli.ending import raise_on_interrupt
 from labkit.cli.held import labs_among, refuse_what_builds, reports_for, texts_of, write_reports
 from labkit.cli.labs import everywhere, load_scenarios, requests_for, tell_logs
-from labkit.cli.options import LabOptions, dataplanes, lab_options, sources_option, write
+from labkit.cli.options import LabOptions, dataplanes, lab_options, sources_option, write_pieces
 from labkit.cli.progress import progress
 from labkit.errors import UsageError
 
@@ -41,16 +41,16 @@ def command(paths: tuple[Path, ...], sources: str | None, options: LabOptions) -
     planes = dataplanes(options.dataplane, options.kube_proxy)
     requests = requests_for(load_scenarios(paths, options), planes, options, sources=sources)
     from labkit.lab.runs import probe_all
-    from labkit.report import render_tables
+    from labkit.report import tables_in_pieces
 
     probed = everywhere(requests, probe_all, options, on_interrupt=raise_on_interrupt)
     for each in probed:
         tell_logs(each.table.scenario, each.logs, options)
     tables = [each.table for each in probed]
     evidence = [each.evidence for each in probed]
-    write(
+    write_pieces(
         options.outputs,
-        lambda fmt, paper: render_tables(tables, fmt, evidence=evidence, **paper._asdict()),
+        lambda fmt, paper: tables_in_pieces(tables, fmt, evidence=evidence, **paper._asdict()),
     )
     if (last := probed[-1]).planned is not None:
         done = f"{len(last.table.flows):,} of {last.planned:,} flows"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
@@ -307,17 +307,30 @@ def write(outputs: tuple[Output, ...], render: Callable[[str, Paper], str]) -> N
     Raises:
         UsageError: a file cannot be written.
     """
+    write_pieces(outputs, lambda fmt, paper: [render(fmt, paper).rstrip("\n") + "\n"])
+
+
+def write_pieces(
+    outputs: tuple[Output, ...], render: Callable[[str, Paper], Iterable[str]]
+) -> None:
+    """Write each report as it comes, piece by piece; the last piece ends a line.
+
+    Raises:
+        UsageError: a file cannot be written.
+    """
     from labkit.kernel.guest.exchange import place_of
 
     for output in outputs:
         if output.file is None:
             paper = terminal()
-            # A guest's stdout is a file: click would take the colours out again.
-            click.echo(render(output.format, paper).rstrip("\n"), color=paper.color or None)
+            for piece in render(output.format, paper):
+                # A guest's stdout is a file: click would take the colours out again.
+                click.echo(piece, nl=False, color=paper.color or None)
             continue
+        pieces = render(output.format, Paper(color=False, unicode=True))
         try:
-            text = render(output.format, Paper(color=False, unicode=True))
-            place_of(output.file).write_text(text.rstrip("\n") + "\n", encoding="utf-8")
+            with place_of(output.file).open("w", encoding="utf-8") as file:
+                file.writelines(pieces)
         except OSError as error:
             raise UsageError(f"-o {output.format}={output.file}: {error.strerror}") from error
 

@@ -5,7 +5,7 @@ Each format is imported when it is asked for: a run prints one of them, and the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final, Literal
 
 from labkit.errors import UsageError
@@ -82,24 +82,45 @@ def render_tables(
     JSON of one table is the table; of several, an array of them. The arguments and errors are those
     of `render_results`.
     """
+    pieces = tables_in_pieces(tables, fmt, evidence=evidence, color=color, unicode=unicode)
+    return "".join(pieces)
+
+
+def tables_in_pieces(
+    tables: Sequence[FlowTable],
+    fmt: Format | str,
+    *,
+    evidence: Sequence[Evidence | None] = (),
+    color: bool = False,
+    unicode: bool = True,
+) -> Iterable[str]:
+    """Return the same piece by piece: that of a large table need not be in memory at once.
+
+    JUnit and HTML are one piece.
+    """
     match fmt:
         case "table":
             from labkit.report.table import Paper, tables_text
 
             return tables_text(tables, Paper(color=color, unicode=unicode))
         case "markdown":
-            from labkit.report.markdown import tables_markdown as render
+            from labkit.report.markdown import tables_markdown
+
+            return tables_markdown(tables)
         case "json":
-            from labkit.report.jsonreport import tables_json as render
+            from labkit.report.jsonreport import tables_json
+
+            return tables_json(tables)
         case "junit":
-            from labkit.report.junit import tables_junit as render
+            from labkit.report.junit import tables_junit
+
+            return [tables_junit(tables)]
         case "html":
             from labkit.report.html import tables_html
 
-            return tables_html(tables, evidence)
+            return [tables_html(tables, evidence)]
         case _:
             raise _no_format(fmt)
-    return render(tables)
 
 
 def render_comparisons(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from labkit.probe.flow import Observation
 from labkit.probe.table import FlowTable, Kernel, SeenFlow, flow_row
@@ -97,9 +97,28 @@ def results_json(results: Sequence[ScenarioResult]) -> str:
     return _text(report)
 
 
-def tables_json(tables: Sequence[FlowTable]) -> str:
-    """Return one flow table as itself, several as an array of them."""
-    return _text(tables[0] if len(tables) == 1 else tuple(tables))
+def tables_json(tables: Sequence[FlowTable]) -> Iterator[str]:
+    """Yield one flow table as itself, several as an array of them; a row at a time."""
+    if len(tables) == 1:
+        yield from (*_pieces(tables[0]), "\n")
+        return
+    yield "["
+    for number, table in enumerate(tables):
+        yield ",\n  " if number else "\n  "
+        # No text in JSON holds the end of a line: each is one of the layout's.
+        yield from (piece.replace("\n", "\n  ") for piece in _pieces(table))
+    yield "\n]\n" if tables else "]\n"
+
+
+def _pieces(table: FlowTable) -> Iterator[str]:
+    """The text of a table without the end of its last line: its rows are its last field."""
+    whole = _text(structs.replace(table, flows=())).rstrip("\n")
+    head, _rows, tail = whole.rpartition("[]")
+    yield f"{head}["
+    for number, row in enumerate(table.flows):
+        yield ",\n    " if number else "\n    "
+        yield _text(row).rstrip("\n").replace("\n", "\n    ")
+    yield f"\n  ]{tail}" if table.flows else f"]{tail}"
 
 
 def _scenario(result: ScenarioResult) -> ScenarioReport:

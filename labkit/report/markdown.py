@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Final
 
 from labkit.probe.table import FlowTable
@@ -43,12 +44,12 @@ def results_markdown(results: Sequence[ScenarioResult]) -> str:
     return "\n".join([*lines, f"**{totals(results)}**"]) + "\n"
 
 
-def tables_markdown(tables: Sequence[FlowTable]) -> str:
-    """Return the report of `labkit matrix`."""
-    lines: list[str] = []
-    for table in tables:
-        lines += [f"## {escape(table.scenario)}", "", *_setting(table), "", *_flows(table), ""]
-    return "\n".join(lines[:-1]) + "\n"
+def tables_markdown(tables: Sequence[FlowTable]) -> Iterator[str]:
+    """Yield the report of `labkit matrix` line by line."""
+    for number, table in enumerate(tables):
+        head = ["", f"## {escape(table.scenario)}"][number == 0 :]
+        lines = chain(head, [""], _setting(table), [""], _flows(table))
+        yield from (f"{line}\n" for line in lines)
 
 
 def _setting(result: ScenarioResult | FlowTable) -> Iterator[str]:

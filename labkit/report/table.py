@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Final
 
 from tabulate import tabulate
@@ -13,7 +14,7 @@ from tabulate import tabulate
 from labkit.probe.flow import Outcome
 from labkit.probe.table import FlowTable
 from labkit.probe.verdict import CheckResult, ScenarioResult
-from labkit.report.cells import Style, check_lines, groups, headings, health_check_words
+from labkit.report.cells import Group, Style, check_lines, groups, headings, health_check_words
 from labkit.report.text import (
     ASCII,
     UNICODE,
@@ -61,7 +62,11 @@ class Paper:
 
     def finish(self, lines: Iterable[str]) -> str:
         """Return the report's text."""
-        text = "\n".join(line.rstrip() for line in lines) + "\n"
+        return "".join(map(self.finished, lines))
+
+    def finished(self, line: str) -> str:
+        """Return a line, or several, as the terminal gets it."""
+        text = "".join(f"{each.rstrip()}\n" for each in line.split("\n"))
         return text if self.unicode else text.encode("ascii", "backslashreplace").decode()
 
 
@@ -75,15 +80,15 @@ def results_text(results: Sequence[ScenarioResult], paper: Paper) -> str:
     return paper.finish(lines)
 
 
-def tables_text(tables: Sequence[FlowTable], paper: Paper) -> str:
-    """Return the report of `labkit matrix`: each flow table with its summary."""
-    lines: list[str] = []
-    for table in tables:
+def tables_text(tables: Sequence[FlowTable], paper: Paper) -> Iterator[str]:
+    """Yield the report of `labkit matrix` piece by piece: each flow table with its summary."""
+    for number, table in enumerate(tables):
         where, *mapped = setting_lines(table)
+        lines = [] if number == 0 else [""]
         lines.append(f"{paper.paint(clean(table.scenario), BOLD)}: {where}")
-        lines += [*(paper.paint(line, DIM) for line in mapped), "", *_flows(table, paper)]
-        lines += ["", table_summary(table), ""]
-    return paper.finish(lines[:-1])
+        lines += [*(paper.paint(line, DIM) for line in mapped), ""]
+        yield from map(paper.finished, chain(lines, _flows(table, paper)))
+        yield from map(paper.finished, ("", table_summary(table)))
 
 
 def check_text(check: CheckResult, paper: Paper) -> str:
@@ -137,18 +142,42 @@ def _failure(check: CheckResult, paper: Paper) -> Iterator[str]:
 
 
 def _flows(table: FlowTable, paper: Paper) -> Iterator[str]:
+    """Yield the lines of a flow table, a Service port at a time: it may have many rows.
+
+    They are looked at twice, for the columns to line up from the first to the last.
+    """
     if not table.flows:
         return
-    rows: list[list[str]] = [[paper.paint(each, DIM) for each in headings(table)]]
-    after: list[list[str]] = [[]]
+    heads = [paper.paint(each, DIM) for each in headings(table)]
+    plain = replace(paper, color=False)
+    cells = (row for group in groups(table, paper.style) for row in _cells(group, plain))
+    widths = [len(each) for each in headings(table)]
+    for row in cells:
+        widths = [max(width, _width(cell)) for width, cell in zip(widths, row, strict=True)]
+    yield from _in_columns([heads], widths)
     for group in groups(table, paper.style):
-        after[-1] = ["", paper.paint(group.title, BOLD)]
-        for source, to, via, outcome, answered, seen, *more in group.rows:
-            cells = [source, to, via, _painted(outcome, paper), _wrapped(answered), _wrapped(seen)]
-            rows.append([*cells, *map(_wrapped, more)])
-            after.append([])
-    after[-1] += ["", *health_check_words(table)] if table.health_checks else []
-    yield from _aligned(rows, after)
+        yield from ("", paper.paint(group.title, BOLD))
+        yield from _in_columns(_cells(group, paper), widths)
+    if table.health_checks:
+        yield from ("", *health_check_words(table))
+
+
+def _cells(group: Group, paper: Paper) -> list[list[str]]:
+    return [
+        [source, to, via, _painted(outcome, paper), *map(_wrapped, others)]
+        for source, to, via, outcome, *others in group.rows
+    ]
+
+
+def _width(cell: str) -> int:
+    return max(map(len, cell.split("\n")))
+
+
+def _in_columns(rows: Sequence[Sequence[str]], widths: Sequence[int]) -> Iterator[str]:
+    """Yield rows in columns of at least these widths."""
+    ruler = ["-" * width for width in widths]
+    _ruler, *lines = tabulate([ruler, *rows], tablefmt="plain", disable_numparse=True).split("\n")
+    yield from lines
 
 
 def _painted(outcome: str, paper: Paper) -> str:
