@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,12 @@ import pytest
 
 from labkit.bench.contest import GivenUp
 from labkit.bench.lab.tools import TOOLS, python_with, run_alone
+from labkit.kernel.daemon import until
 
 pytestmark = pytest.mark.timeout(120)
 RULES = ("iptables-nft", "iptables-legacy", "nftables")
+TURNS = 3
+"""Each is a process of its own: the third one has begun when the first two have ended."""
 CHANGES = {"a Service added", "an endpoint changed"}
 CONNECTS = {f"connect, {place} Service" for place in ("first", "middle", "last")}
 
@@ -118,3 +123,37 @@ def test_a_tool_that_fails_gives_up_with_what_it_said(tmp_path: Path) -> None:
 
     with pytest.raises(GivenUp, match="it failed: the bridge is full"):
         run_alone(sys.executable, script, ())
+
+
+def turns_of(parent: int) -> set[str]:
+    """The namespaces that a process has begun, by the program that makes them: proc(5), stat."""
+    found: set[str] = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            name, _, rest = stat.read_text(encoding="ascii").rpartition(")")
+            if int(rest.split()[1]) == parent and name.endswith("(unshare"):
+                found.add(stat.parent.name)
+    return found
+
+
+def test_an_interrupt_keeps_the_rounds_that_were_done(tmp_path: Path) -> None:
+    file = tmp_path / "lab.json"
+    words = ["lab", "--quick", "--rounds", "1000", "--only", "floor", "-o", f"json={file}"]
+    turns: set[str] = set()
+
+    with subprocess.Popen(
+        [sys.executable, "-m", "labkit", "bench", *words], stderr=subprocess.PIPE, text=True
+    ) as bench_process:
+
+        def has_had_turns() -> bool:
+            turns.update(turns_of(bench_process.pid))
+            return len(turns) >= TURNS
+
+        assert until(has_had_turns, (), within_s=60)
+        bench_process.send_signal(signal.SIGINT)
+        _, said = bench_process.communicate(timeout=60)
+
+    assert (bench_process.returncode, said) == (130, "")
+    report = json.loads(file.read_text())
+    assert not report["complete"]
+    assert len(measured(report)["floor", "set-up"]) >= TURNS - 1
