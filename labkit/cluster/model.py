@@ -14,10 +14,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network
-from typing import TYPE_CHECKING, Final, NamedTuple
-
-if TYPE_CHECKING:  # an origin is made of what is here
-    from labkit.cluster.derived.origin import Origin
+from typing import Final, NamedTuple
+from typing import Protocol as Interface
 
 DEFAULT_NAMESPACE: Final = "default"
 """The Kubernetes Namespace whose objects are shown without their Namespace's name."""
@@ -334,6 +332,14 @@ class Mapped:
     why: str
 
 
+class Remembers(Interface):
+    """What a cluster was derived from, as far as the cluster asks it."""
+
+    def by_key(self, services: tuple[Service, ...]) -> Mapping[ObjectName, Service] | None:
+        """Those Services by namespace and name; None if they are not the ones that it knows."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Cluster:
     """A whole lab: hosts, placed pods, Services and the endpoints of each Service port.
@@ -357,7 +363,7 @@ class Cluster:
     """What serves it under the data plane ``kube-proxy``; None under the others."""
     mapped: tuple[Mapped, ...] = ()
     """Addresses of a dumped cluster that the lab cannot have as they are."""
-    origin: Origin | None = field(default=None, repr=False, compare=False)
+    origin: Remembers | None = field(default=None, repr=False, compare=False)
     """What it was derived from, for `labkit.cluster.build` to go on from; None if by hand."""
 
     @cached_property
@@ -378,9 +384,8 @@ class Cluster:
     @cached_property
     def service_by_key(self) -> Mapping[ObjectName, Service]:
         """Services by namespace and name, in any order."""
-        if self.origin and self.origin.services.sorted is self.services:
-            return self.origin.services.by_key
-        return {service.key: service for service in self.services}
+        known = self.origin.by_key(self.services) if self.origin else None
+        return known or {service.key: service for service in self.services}
 
     @cached_property
     def health_checked(self) -> Sequence[Service]:

@@ -38,7 +38,11 @@ class Known:
 def known_of(scenario: kinds.Scenario) -> Known:
     """What is known of a scenario; found out if it was made or changed in another way."""
     known = scenario.known
-    if known and known.objects is scenario.objects and known.scope.lab is scenario.lab:
+    if (
+        isinstance(known, Known)
+        and known.objects is scenario.objects
+        and known.scope.lab is scenario.lab
+    ):
         return known
     return look_at(scenario.objects, build_scope(scenario.lab, scenario.objects))
 

@@ -9,7 +9,16 @@ from labkit.cluster.derived.pods import Pods, changed_pods, next_pods, same_obje
 from labkit.cluster.derived.services import Services, next_services, no_services, selecting
 from labkit.cluster.derived.slices import Slices, next_slices
 from labkit.cluster.endpoints import EndpointSource, endpoints_of
-from labkit.cluster.model import Cluster, Endpoint, Network, Node, ObjectName, Pod, ServicePortName
+from labkit.cluster.model import (
+    Cluster,
+    Endpoint,
+    Network,
+    Node,
+    ObjectName,
+    Pod,
+    Service,
+    ServicePortName,
+)
 from labkit.cluster.pod_index import PodIndex
 from labkit.cluster.served import asks_for_more, with_served_ports
 from labkit.manifest import kinds
@@ -33,6 +42,10 @@ class Origin:
     services: Services
     slices: Slices
     endpoints: Endpoints
+
+    def by_key(self, services: tuple[Service, ...]) -> Mapping[ObjectName, Service] | None:
+        """Those Services by namespace and name; None if they are not the ones of this origin."""
+        return self.services.by_key if services is self.services.sorted else None
 
     @property
     def source(self) -> EndpointSource:
@@ -78,7 +91,7 @@ def next_origin(
 def _origin_of(cluster: Cluster | None) -> Origin | None:
     """What a cluster was derived from; None if it was made or changed in another way."""
     origin = cluster.origin if cluster else None
-    if cluster is None or origin is None:
+    if cluster is None or not isinstance(origin, Origin):
         return None
     whole = (
         origin.nodes is cluster.nodes

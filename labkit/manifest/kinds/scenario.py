@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from dataclasses import field as data_field
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from labkit.manifest.kinds.kubernetes import NodeObject, Pod, Workload
 from labkit.manifest.kinds.lab import Check, Lab
 from labkit.manifest.kinds.services import EndpointSlice, Service
 from labkit.manifest.loaded import Loaded
 from labkit.manifest.location import Location
-
-if TYPE_CHECKING:  # it is about what is here
-    from labkit.manifest.known import Known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,5 +62,5 @@ class Scenario:
     """Addresses of a cluster that cannot be kept; the objects do not have them any more."""
     objects: tuple[Loaded, ...] = data_field(default=(), repr=False, compare=False)
     """Every object with its place in the files, so that the scenario can be changed."""
-    known: Known | None = data_field(default=None, repr=False, compare=False)
-    """What is known of ``objects``, so that a change costs what changes."""
+    known: object = data_field(default=None, repr=False, compare=False)
+    """What `labkit.manifest.known` knows of ``objects``, so that a change costs what changes."""
