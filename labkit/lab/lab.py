@@ -238,8 +238,8 @@ class Lab(Changes):
             Interrupted: a KeyboardInterrupt, with the table of what was done.
         """
         attempts = arguments.attempts(attempts)
-        cluster, live, sources = self._cluster, self._live, arguments.sources(sources)
-        count = sum(1 for _ in each_flow(cluster, sources))
+        cluster, sources = self._cluster, arguments.sources(sources)
+        count, live = sum(1 for _ in each_flow(cluster, sources)), self._live
         seen = live.observe_in_turn(each_flow(cluster, sources), count=count, attempts=attempts)
         rows: list[FlowRow] = []
         sharing = Sharing()

@@ -100,7 +100,8 @@ def results_json(results: Sequence[ScenarioResult]) -> str:
 def tables_json(tables: Sequence[FlowTable]) -> Iterator[str]:
     """Yield one flow table as itself, several as an array of them; a row at a time."""
     if len(tables) == 1:
-        yield from (*_pieces(tables[0]), "\n")
+        yield from _pieces(tables[0])
+        yield "\n"
         return
     yield "["
     for number, table in enumerate(tables):

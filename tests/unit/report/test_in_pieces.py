@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 import pytest
 from msgspec import structs
@@ -33,6 +34,20 @@ def test_no_piece_grows_with_the_table(fmt: str) -> None:
     assert max(map(len, large)) <= MOST
     assert len(large) > 50 * len(small) / 2
     assert "".join(large) == render_tables([table(200)], fmt)
+
+
+@pytest.mark.parametrize("fmt", ["table", "markdown", "json"])
+def test_the_text_of_a_table_is_never_whole_in_memory(fmt: str) -> None:
+    large = table(400)
+    list(tables_in_pieces([table(1)], fmt))  # what is imported by then stays
+    tracemalloc.start()
+    try:
+        characters = sum(len(piece) for piece in tables_in_pieces([large], fmt))
+        _now, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < characters / 2
 
 
 @pytest.mark.parametrize("services", [0, 1, 3])
