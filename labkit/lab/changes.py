@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from labkit.lab import arguments
 from labkit.lab.changed import with_new, without
 from labkit.lab.host import Host
+from labkit.lab.running import Running
 from labkit.lab.source import pod_object, service_object
 from labkit.manifest.kinds import Scenario
 from labkit.manifest.load import with_objects
@@ -18,6 +19,8 @@ class Changes(ABC):
 
     scenario: Scenario
     """What the lab is now."""
+    _running: Running | None
+    """What it has in the kernel."""
 
     @abstractmethod
     def become(self, scenario: Scenario) -> None:
@@ -84,7 +87,9 @@ class Changes(ABC):
     def sync(self) -> None:
         """Make every node hold its rules again, whatever somebody has done to them.
 
-        kube-proxy does so now and then; a lab does so at every change, and when it is asked to.
-        Rules that others have added stay where they are, but in chains and tables to be mended.
+        kube-proxy does so now and then. A lab does so when it is asked to; at every change it looks
+        whether anybody has added or removed any. Rules that others have added stay where they are,
+        but in chains and tables to be mended.
         """
-        self.become(self.scenario)
+        if self._running is not None:
+            self._running.sync()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from labkit.cluster.model import Cluster, Node
 from labkit.cluster.topology import HealthCheck, health_checks
@@ -14,6 +14,8 @@ from labkit.kernel.netns import Namespace
 
 Plane = DataPlane[Any]
 """What it renders, only it can apply."""
+DISTRUSTED: Final = object()
+"""A mark that no node has."""
 
 
 class Installation:
@@ -81,6 +83,13 @@ class Installation:
             for plane, nodes in self._by_plane(cluster)
             for node in nodes
         }
+
+    def distrust(self) -> None:
+        """Read at the next installation what nodes hold, whatever their marks say.
+
+        A mark does not show everything: see `DataPlane.mark`.
+        """
+        self._marks = dict.fromkeys(self._marks, DISTRUSTED)
 
     def _still_held(self, cluster: Cluster) -> Mapping[str, Any]:
         """What the kernel of each node has left of what was installed there.

@@ -132,6 +132,15 @@ class Running:
             self._become(before)
             raise
 
+    def sync(self) -> None:
+        """Read what every node holds, and put back what is missing of its rules.
+
+        Raises:
+            LabError: the rules were refused, or cannot be read.
+        """
+        self._installation.distrust()
+        self.change(self.cluster)
+
     def serve(self, cluster: Cluster) -> None:
         """Install the rules of another cluster on these hosts; what it lacks of them idles.
 
