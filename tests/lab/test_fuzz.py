@@ -78,7 +78,13 @@ def mistaken(monkeypatch: pytest.MonkeyPatch) -> Callable[[Mistake], None]:
     def make(mistake: Mistake) -> None:
         right = render
 
-        def wrong(cluster: Cluster, node: Node, *, nfacct: bool) -> Ruleset:
+        def wrong(
+            cluster: Cluster,
+            node: Node,
+            previous: Ruleset | None,  # noqa: ARG001 - what was rendered before has mistakes in it
+            *,
+            nfacct: bool,
+        ) -> Ruleset:
             rules = right(cluster, node, nfacct=nfacct)
             return mutated(rules, mistake)
 
