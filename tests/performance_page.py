@@ -24,7 +24,7 @@ RESULTS: Final = ROOT / "bench/results"
 PLACE: Final = re.compile(
     r"^<!-- (?P<file>[\w-]+\.json): (?P<metric>.+) -->\n(?:\|.*\n)*", re.MULTILINE
 )
-PICTURES: Final = ("lab", "probe", "sync")
+PICTURES: Final = ("lab", "probe", "sync", "sync-uml")
 
 
 def report(file: str) -> Report:
