@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from labkit.bench.figures import SCALED, amount, tick
+from labkit.bench.figures import SCALED, amount, readable, tick
 from labkit.bench.plots import Line, Panel
 from labkit.errors import MissingFeature
 
@@ -142,7 +142,10 @@ def _draw_growth(panel: Panel, styled: Sequence[tuple[Line, str]], ax: Axes) -> 
         ax.vlines(sizes, low, high, color=colour, linewidth=1, alpha=0.6)
     sizes = sorted({point.size for line in panel.lines for point in line.points})
     ax.xaxis.set_major_locator(FixedLocator(sizes))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda size, _: f"{size:,.0f}"))
+    numbered = readable(sizes)
+    ax.xaxis.set_major_formatter(
+        FuncFormatter(lambda size, _: f"{size:,.0f}" if round(size) in numbered else "")
+    )
     ax.xaxis.set_minor_locator(NullLocator())
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: tick(value, panel.unit)))
     ax.yaxis.set_minor_formatter(NullFormatter())

@@ -22,6 +22,8 @@ SCALED: Final = frozenset({"s", "bytes"})
 DIGITS: Final = 3
 """Significant ones: rounds differ by more than the fourth."""
 LARGE: Final = 1000
+LABEL: Final = 1 / 8
+"""Of an axis: how far apart sizes must be to be written side by side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,3 +106,19 @@ def amounts(found: Spread, unit: str) -> tuple[str, str]:
 def times(value: float | None) -> str:
     """Return a ratio as tables show it; nothing for None."""
     return "" if value is None else number(value)
+
+
+def readable(sizes: Sequence[int]) -> frozenset[int]:
+    """Which of some sizes can be written along a logarithmic axis; the largest always.
+
+    Of two that are nearer to each other than an eighth of the axis the larger one stays.
+    """
+    ordered = sorted(set(sizes), reverse=True)
+    if len(ordered) <= 1:
+        return frozenset(ordered)
+    apart = math.log(ordered[0] / ordered[-1]) * LABEL
+    kept = ordered[:1]
+    for size in ordered[1:]:
+        if math.log(kept[-1] / size) >= apart:
+            kept.append(size)
+    return frozenset(kept)

@@ -11,6 +11,7 @@ from labkit.bench.figures import (
     percentile,
     ratio,
     ratios,
+    readable,
     spread,
     tick,
     times,
@@ -104,3 +105,18 @@ def test_large_ticks_are_no_powers() -> None:
 )
 def test_a_ratio_is_written_as_a_factor(value: float | None, said: str) -> None:
     assert times(value) == said
+
+
+@pytest.mark.parametrize(
+    ("sizes", "written"),
+    [
+        ([10, 100, 1000, 5000, 10000], {10, 100, 1000, 10000}),
+        ([10, 100, 500, 1000, 2000], {10, 100, 500, 1000, 2000}),
+        ([7], {7}),
+        ([], set()),
+    ],
+)
+def test_sizes_that_would_be_written_over_each_other_are_left_out(
+    sizes: list[int], written: set[int]
+) -> None:
+    assert readable(sizes) == written
