@@ -115,12 +115,8 @@ def can_use_iptables_nft(namespace: Namespace) -> bool:
     Both are really asked for. Nothing is left behind: what the batch adds, it deletes. (One that
     is made to fail would cost 8 ms: the kernel waits for a grace period before it takes back.)
     """
-
-    def act() -> bool:
-        with netlink.open_netlink(NETLINK_NETFILTER) as sock:
-            return _takes_a_nat_chain(sock) and _uses_xtables(sock)
-
-    return namespace.run(act)
+    sock = conversation(namespace)
+    return namespace.run(lambda: _takes_a_nat_chain(sock) and _uses_xtables(sock))
 
 
 def _takes_a_nat_chain(sock: socket.socket) -> bool:
@@ -166,9 +162,5 @@ def send(namespace: Namespace, request: Request) -> None:
     Raises:
         KernelError: the kernel refused.
     """
-
-    def act() -> None:
-        with netlink.open_netlink(NETLINK_NETFILTER) as sock:
-            netlink.send(sock, [request], where=namespace.name)
-
-    namespace.run(act)
+    sock = conversation(namespace)
+    namespace.run(lambda: netlink.send(sock, [request], where=namespace.name))
