@@ -15,12 +15,11 @@ from labkit.cluster.addresses import ipv4_of
 from labkit.cluster.model import (
     Endpoint,
     Node,
-    ObjectName,
     Pod,
     Service,
     ServicePort,
-    ServicePortName,
 )
+from labkit.cluster.object_names import ObjectName, ServicePortName
 from labkit.cluster.pod_index import PodIndex
 from labkit.manifest import kinds
 

@@ -13,7 +13,12 @@ from itertools import chain
 from typing import Final
 
 from labkit.cluster.lookup import LOCALHOST
-from labkit.cluster.model import DEFAULT_NAMESPACE, Cluster, ObjectName, Pod, Service
+from labkit.cluster.model import (
+    Cluster,
+    Pod,
+    Service,
+)
+from labkit.cluster.object_names import DEFAULT_NAMESPACE, ObjectName
 from labkit.manifest.difference import fresh
 
 DOMAIN: Final = "cluster.local"

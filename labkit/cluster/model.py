@@ -14,11 +14,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network
-from typing import Final, NamedTuple
 from typing import Protocol as Interface
 
-DEFAULT_NAMESPACE: Final = "default"
-"""The Kubernetes Namespace whose objects are shown without their Namespace's name."""
+from labkit.cluster.object_names import ObjectName, ServicePortName
 
 
 class Protocol(StrEnum):
@@ -66,33 +64,6 @@ class DetectLocalMode(StrEnum):
     NODE_CIDR = "NodeCIDR"
     BRIDGE_INTERFACE = "BridgeInterface"
     INTERFACE_NAME_PREFIX = "InterfaceNamePrefix"
-
-
-class ObjectName(NamedTuple):
-    """A namespaced Kubernetes name."""
-
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.namespace}/{self.name}"
-
-    @property
-    def shown(self) -> str:
-        """The name as reports print it: without ``default/``."""
-        return self.name if self.namespace == DEFAULT_NAMESPACE else str(self)
-
-
-class ServicePortName(NamedTuple):
-    """kube-proxy's key of one port of one Service, printed ``namespace/name:port``."""
-
-    namespace: str
-    name: str
-    port: str
-
-    def __str__(self) -> str:
-        suffix = f":{self.port}" if self.port else ""
-        return f"{self.namespace}/{self.name}{suffix}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

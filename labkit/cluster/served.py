@@ -12,7 +12,13 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 from labkit.cluster.endpoints import EndpointSource
-from labkit.cluster.model import Container, ContainerPort, ObjectName, Pod, Protocol
+from labkit.cluster.model import (
+    Container,
+    ContainerPort,
+    Pod,
+    Protocol,
+)
+from labkit.cluster.object_names import ObjectName
 from labkit.manifest import kinds
 
 _API_SERVER: Final = ObjectName("default", "kubernetes")

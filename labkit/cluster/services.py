@@ -13,13 +13,13 @@ from labkit.cluster.model import (
     Ingress,
     IPMode,
     Network,
-    ObjectName,
     Protocol,
     Service,
     ServicePort,
     ServiceType,
     TrafficPolicy,
 )
+from labkit.cluster.object_names import ObjectName
 from labkit.errors import UsageError
 from labkit.manifest import kinds
 

@@ -17,11 +17,11 @@ from labkit.cluster.model import (
     Endpoint,
     IPMode,
     Node,
-    ObjectName,
     Service,
     ServicePort,
     ServiceType,
 )
+from labkit.cluster.object_names import ObjectName
 
 IGNORED_BY_PROXIES: Final = (
     "service.kubernetes.io/service-proxy-name",

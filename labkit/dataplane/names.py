@@ -11,7 +11,10 @@ from functools import lru_cache
 from itertools import product
 from typing import Final
 
-from labkit.cluster.model import Protocol, ServicePortName
+from labkit.cluster.model import (
+    Protocol,
+)
+from labkit.cluster.object_names import ServicePortName
 
 SERVICES: Final = "KUBE-SERVICES"
 EXTERNAL_SERVICES: Final = "KUBE-EXTERNAL-SERVICES"

@@ -16,7 +16,13 @@ from itertools import compress, islice
 from operator import is_not
 from typing import Generic, NamedTuple, TypeVar
 
-from labkit.cluster.model import Cluster, Endpoint, Service, ServicePort, ServicePortName
+from labkit.cluster.model import (
+    Cluster,
+    Endpoint,
+    Service,
+    ServicePort,
+)
+from labkit.cluster.object_names import ServicePortName
 from labkit.cluster.topology import is_proxied
 
 P = TypeVar("P")

@@ -24,6 +24,7 @@ from typing import IO, Final, Self, TypeVar
 from labkit.errors import CommandError, KernelError, LabError, MissingFeature
 from labkit.kernel import process
 from labkit.kernel.hosts_file import HostsFile
+from labkit.kernel.open_files import open_sockets
 from labkit.kernel.sysctls import write_sysctls
 
 T = TypeVar("T")
@@ -277,19 +278,7 @@ class Namespace:
         Raises:
             OSError: no more could be opened; those that were are closed again.
         """
-
-        def make() -> list[Socket]:
-            made: list[Socket] = []
-            try:
-                for _ in range(count):
-                    made.append(socket.socket(family, kind, protocol))
-            except OSError:
-                for each in made:
-                    each.close()
-                raise
-            return made
-
-        return self.run(make)
+        return self.run(lambda: open_sockets(count, family, kind, protocol))
 
     def write_sysctls(self, values: Mapping[str, str]) -> None:
         """Set sysctls of this namespace, as ``net/ipv4/ip_forward``.
@@ -398,9 +387,8 @@ class Namespace:
 
     def close(self) -> None:
         """Let go of the namespace; the kernel frees it and everything in it."""
-        for kept in self._kept.values():
-            kept.close()
-        self._kept.clear()
+        while self._kept:
+            self._kept.popitem()[1].close()
         for descriptor in (self.fd, self._mount_fd):
             if descriptor >= 0:
                 os.close(descriptor)

@@ -6,6 +6,7 @@ Source: getrlimit(2).
 from __future__ import annotations
 
 import resource
+import socket
 from pathlib import Path
 from typing import Final
 
@@ -55,3 +56,20 @@ def room_for_sockets(wanted: int) -> int:
 
 def _in_use() -> int:
     return sum(1 for _ in Path("/proc/self/fd").iterdir()) + RESERVE
+
+
+def open_sockets(count: int, family: int, kind: int, protocol: int = 0) -> list[socket.socket]:
+    """Open many sockets in the calling thread's namespace.
+
+    Raises:
+        OSError: no more could be opened; those that were are closed again.
+    """
+    made: list[socket.socket] = []
+    try:
+        for _ in range(count):
+            made.append(socket.socket(family, kind, protocol))
+    except OSError:
+        for each in made:
+            each.close()
+        raise
+    return made

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from labkit.cluster.model import ObjectName
+from labkit.cluster.object_names import ObjectName
 from labkit.probe.wire import PROBE_COMMAND, Identity, http_answer
 
 if TYPE_CHECKING:  # the e2e paths are for others than probes: most labs never need them

@@ -11,11 +11,11 @@ from labkit.cluster.model import (
     KubeProxy,
     Network,
     Node,
-    ObjectName,
     Pod,
     PodNetwork,
     Route,
 )
+from labkit.cluster.object_names import ObjectName
 
 NODE1 = Node(
     name="node1", address=IPv4Address("192.168.0.11"), pod_cidr=IPv4Network("10.244.1.0/24")

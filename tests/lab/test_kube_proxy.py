@@ -15,7 +15,10 @@ from typing import IO
 
 import pytest
 
-from labkit.cluster.model import ObjectName, Service
+from labkit.cluster.model import (
+    Service,
+)
+from labkit.cluster.object_names import ObjectName
 from labkit.dataplane.kube_proxy.server import LOCALHOST, ApiServer
 from labkit.errors import MissingFeature
 from labkit.kernel.netns import Edge, Namespace

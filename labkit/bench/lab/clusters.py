@@ -14,9 +14,9 @@ from labkit.cluster.model import (
     KubeProxy,
     Network,
     Node,
-    ObjectName,
     Pod,
 )
+from labkit.cluster.object_names import ObjectName
 
 PORT: Final = 80
 LAN: Final = IPv4Network("10.0.0.0/16")

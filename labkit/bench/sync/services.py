@@ -19,7 +19,6 @@ from labkit.cluster.model import (
     KubeProxy,
     Network,
     Node,
-    ObjectName,
     Pod,
     RealKubeProxy,
     Route,
@@ -28,6 +27,7 @@ from labkit.cluster.model import (
     ServiceType,
 )
 from labkit.cluster.model import Protocol as TransportProtocol
+from labkit.cluster.object_names import ObjectName
 
 LAN: Final = IPv4Network("192.168.0.0/24")
 PODS: Final = IPv4Network("10.244.0.0/16")

@@ -14,11 +14,10 @@ from labkit.cluster.model import (
     Endpoint,
     Network,
     Node,
-    ObjectName,
     Pod,
     Service,
-    ServicePortName,
 )
+from labkit.cluster.object_names import ObjectName, ServicePortName
 from labkit.cluster.pod_index import PodIndex
 from labkit.cluster.served import asks_for_more, with_served_ports
 from labkit.manifest import kinds

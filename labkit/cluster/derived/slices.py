@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from labkit.cluster.mapped import of_one_family
-from labkit.cluster.model import ObjectName
+from labkit.cluster.object_names import ObjectName
 from labkit.manifest import kinds
 from labkit.manifest.difference import Difference
 from labkit.manifest.index import Index

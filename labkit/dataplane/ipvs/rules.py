@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 
-from labkit.cluster.model import ServicePortName
+from labkit.cluster.object_names import ServicePortName
 from labkit.dataplane.ipvs.merged import Merged, merge
 from labkit.dataplane.ipvs.sets import SETS, order
 from labkit.dataplane.ipvs.tables import DUMMY, IPSet, PortTables, VirtualServer

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
-from labkit.cluster.model import ObjectName
+from labkit.cluster.object_names import ObjectName
 from labkit.dataplane.kube_proxy.objects import Json
 from labkit.dataplane.kube_proxy.selectors import parse_selector
 from labkit.dataplane.kube_proxy.store import RESOURCES, Query, Resource, Store

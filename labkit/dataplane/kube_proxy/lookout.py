@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from labkit.cluster.model import Protocol as TransportProtocol
-from labkit.cluster.model import ServicePortName
+from labkit.cluster.object_names import ServicePortName
 from labkit.dataplane import names
 from labkit.dataplane.iptables.apply import Backend
 from labkit.dataplane.kube_proxy.marker import ADDRESS, Marker

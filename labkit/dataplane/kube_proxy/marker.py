@@ -20,12 +20,11 @@ from typing import Final
 from labkit.cluster.model import (
     Cluster,
     Endpoint,
-    ObjectName,
     Protocol,
     Service,
     ServicePort,
-    ServicePortName,
 )
+from labkit.cluster.object_names import ObjectName, ServicePortName
 
 KEY: Final = ObjectName("labkit.dev", "in-sync")
 """No Namespace can be called so: nobody else has this Service."""

@@ -16,16 +16,15 @@ from typing import Any, Final, NamedTuple
 from uuid import NAMESPACE_URL, uuid5
 
 from labkit.cluster.model import (
-    DEFAULT_NAMESPACE,
     Cluster,
     Endpoint,
     Node,
-    ObjectName,
     Protocol,
     Service,
     ServicePort,
     ServiceType,
 )
+from labkit.cluster.object_names import DEFAULT_NAMESPACE, ObjectName
 
 Json = Mapping[str, Any]
 

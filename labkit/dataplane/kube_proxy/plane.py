@@ -11,8 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from labkit.cluster.model import Cluster, Endpoint, Node, Service, ServicePortName
+from labkit.cluster.model import (
+    Cluster,
+    Endpoint,
+    Node,
+    Service,
+)
 from labkit.cluster.model import Protocol as TransportProtocol
+from labkit.cluster.object_names import ServicePortName
 from labkit.dataplane import data_plane
 from labkit.dataplane.base import Change, Silent
 from labkit.dataplane.iptables.apply import Backend, choose_backend

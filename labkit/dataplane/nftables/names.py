@@ -13,7 +13,11 @@ import hashlib
 from functools import lru_cache
 from typing import Final
 
-from labkit.cluster.model import Endpoint, Protocol, ServicePortName
+from labkit.cluster.model import (
+    Endpoint,
+    Protocol,
+)
+from labkit.cluster.object_names import ServicePortName
 
 TABLE: Final = "kube-proxy"
 

@@ -10,7 +10,12 @@ from hypothesis import strategies as st
 
 from labkit.cluster.build import build_cluster
 from labkit.cluster.mapped import in_words
-from labkit.cluster.model import Cluster, ContainerPort, ObjectName, Protocol
+from labkit.cluster.model import (
+    Cluster,
+    ContainerPort,
+    Protocol,
+)
+from labkit.cluster.object_names import ObjectName
 from labkit.manifest.load import load_text
 from tests.unit.manifest import dumped
 from tests.unit.manifest.dumped import Object, as_yaml, endpoint_slice, node, pod, service

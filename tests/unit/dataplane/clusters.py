@@ -13,13 +13,13 @@ from labkit.cluster.model import (
     KubeProxy,
     Network,
     Node,
-    ObjectName,
     Protocol,
     Service,
     ServicePort,
     ServiceType,
     TrafficPolicy,
 )
+from labkit.cluster.object_names import ObjectName
 from labkit.dataplane.iptables.render import render
 from labkit.dataplane.walk import Packet, Verdict, Walk, walk
 

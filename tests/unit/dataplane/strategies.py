@@ -14,13 +14,13 @@ from labkit.cluster.model import (
     Ingress,
     IPMode,
     KubeProxy,
-    ObjectName,
     Protocol,
     Service,
     ServicePort,
     ServiceType,
     TrafficPolicy,
 )
+from labkit.cluster.object_names import ObjectName
 from tests.unit.dataplane.clusters import CONFIG, cluster
 
 NODE_NAMES = ("node1", "node2")

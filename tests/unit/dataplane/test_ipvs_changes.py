@@ -10,7 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labkit.cluster.model import Cluster, Endpoint, ObjectName, Service
+from labkit.cluster.model import (
+    Cluster,
+    Endpoint,
+    Service,
+)
+from labkit.cluster.object_names import ObjectName
 from labkit.dataplane.ipvs import messages, sets
 from labkit.dataplane.ipvs.changes import TableChanges, table_changes
 from labkit.dataplane.ipvs.render import render

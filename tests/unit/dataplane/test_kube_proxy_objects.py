@@ -10,13 +10,13 @@ from ipaddress import IPv4Address, IPv4Network
 from labkit.cluster.model import (
     Endpoint,
     Ingress,
-    ObjectName,
     Protocol,
     Service,
     ServicePort,
     ServiceType,
     TrafficPolicy,
 )
+from labkit.cluster.object_names import ObjectName
 from labkit.dataplane.kube_proxy import objects
 from tests.unit.dataplane.clusters import CLUSTER_IP, HERE, LB_IP, NODE1, P80, THERE, cluster
 

@@ -6,7 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from labkit.cluster.model import ObjectName, Service
+from labkit.cluster.model import (
+    Service,
+)
+from labkit.cluster.object_names import ObjectName
 from labkit.dataplane.kube_proxy.objects import Json
 from labkit.dataplane.kube_proxy.selectors import parse_selector
 from labkit.dataplane.kube_proxy.store import (

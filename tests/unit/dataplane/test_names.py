@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from labkit.cluster.model import Protocol, ServicePortName
+from labkit.cluster.model import (
+    Protocol,
+)
+from labkit.cluster.object_names import ServicePortName
 from labkit.dataplane import names
 
 SVC1 = ServicePortName("ns1", "svc1", "p80")

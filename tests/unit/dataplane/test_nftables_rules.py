@@ -22,9 +22,9 @@ from labkit.cluster.model import (
     Protocol,
     Service,
     ServicePort,
-    ServicePortName,
     ServiceType,
 )
+from labkit.cluster.object_names import ServicePortName
 from labkit.dataplane.nftables import names
 from labkit.dataplane.nftables.matches import duration, one_or_more
 from labkit.dataplane.nftables.render import render

@@ -11,12 +11,11 @@ from labkit.cluster.model import (
     Endpoint,
     Ingress,
     IPMode,
-    ObjectName,
     Protocol,
     Service,
-    ServicePortName,
     ServiceType,
 )
+from labkit.cluster.object_names import ObjectName, ServicePortName
 from labkit.dataplane import names
 from labkit.dataplane.iptables.render import render
 from tests.unit.dataplane.clusters import (

@@ -14,7 +14,6 @@ from labkit.cluster.model import (
     KubeProxy,
     Network,
     Node,
-    ObjectName,
     Pod,
     PodNetwork,
     Protocol,
@@ -22,6 +21,7 @@ from labkit.cluster.model import (
     ServicePort,
     ServiceType,
 )
+from labkit.cluster.object_names import ObjectName
 
 HTTP = ServicePort(name="http", protocol=Protocol.TCP, port=80, target_port=8080, node_port=30080)
 NODES = tuple(

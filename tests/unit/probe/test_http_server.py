@@ -3,7 +3,7 @@ from __future__ import annotations
 import h11
 import pytest
 
-from labkit.cluster.model import ObjectName
+from labkit.cluster.object_names import ObjectName
 from labkit.probe.http_server import MAX_HEAD_BYTES, PIPELINED_A_TURN, HttpConversation
 from labkit.probe.sites import HealthSite, PodSite
 from labkit.probe.wire import PROBE_REQUEST, Identity

@@ -12,7 +12,6 @@ from labkit.cluster.model import (
     KubeProxy,
     Network,
     Node,
-    ObjectName,
     Pod,
     Service,
     ServicePort,
@@ -20,6 +19,7 @@ from labkit.cluster.model import (
     TrafficPolicy,
 )
 from labkit.cluster.model import Protocol as Transport
+from labkit.cluster.object_names import ObjectName
 
 NETWORK = Network(
     lan=IPv4Network("192.168.0.0/22"),
