@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, NamedTuple, final
 
-from labkit.dataplane.parts import Changed, Parts, difference
+from labkit.dataplane.parts import Changed, Parts, changed_parts
 
 FEW: Final = 50
 """A change of one rule in so many is made in place."""
@@ -174,7 +174,7 @@ def _narrowed(before: Ruleset, after: Ruleset) -> tuple[Sequence[Table], Sequenc
     """The tables of both, without chains that are surely the same in them."""
     if before.frame != after.frame or not (before.services.by_port and after.services.by_port):
         return before.tables, after.tables
-    changes = difference(before.services.by_port, after.services.by_port)
+    changes = changed_parts(before.services, after.services)
     touched = sorted({place for change in changes for place in _touched(change)})
     return (
         _chains(before, touched, [each.before for each in changes if each.before]),

@@ -17,7 +17,7 @@ from labkit.dataplane.nftables.assemble import UnknownStatement, requests, trans
 from labkit.dataplane.nftables.rules import Chain, Collection, Element, NftRuleset, NftTable
 from labkit.dataplane.nftables.rules import PortObjects as Port
 from labkit.dataplane.nftables.steps import AddElements, AddRules, Step, steps
-from labkit.dataplane.parts import Changed, difference
+from labkit.dataplane.parts import Changed, changed_parts
 from labkit.kernel.netlink import Request
 
 T = TypeVar("T")
@@ -28,6 +28,7 @@ TRANSACTION_BYTES: Final = 1 << 17
 """The cost of a transaction grows faster than its length; and in a user namespace a socket takes
 twice net.core.wmem_max at most, which is 208 KiB where nobody has changed it."""
 ELEMENTS: Final = 100
+"""That are never in two transactions: few enough for any to fit."""
 NOTHING: Final[Mapping[str, Element]] = {}
 NO_COUNTS: Final[Mapping[str, int]] = {}
 
@@ -88,7 +89,7 @@ def _parts(rules: NftRuleset) -> Iterator[Iterable[Step]]:
 
 def _narrowed(before: NftRuleset, after: NftRuleset) -> tuple[NftTable, NftTable]:
     """The tables of both, without all that is the same in them."""
-    changes = difference(before.services.by_port, after.services.by_port)
+    changes = changed_parts(before.services, after.services)
     touched = {key for change in changes for key in _touched(change)}
     old = [each.before for each in changes if each.before is not None]
     new = [each.after for each in changes if each.after is not None]

@@ -30,11 +30,10 @@ from labkit.dataplane.nftables.rules import (
 )
 from labkit.dataplane.nftables.service import Options, port_objects
 from labkit.dataplane.node_addresses import node_port_addresses
-from labkit.dataplane.parts import Parts, difference, render_parts
+from labkit.dataplane.parts import Parts, changed_parts, render_parts
 from labkit.dataplane.rules import Ruleset
 from labkit.dataplane.rules import table as iptables_table
 
-"""The Lab's word for leaving the SNAT rules out."""
 CNI_TABLE: Final = "cni"
 
 TO_PORT: Final = "meta l4proto . th dport"
@@ -60,7 +59,7 @@ def render(cluster: Cluster, node: Node, previous: NftRuleset | None = None) -> 
     )
     previous = previous or NftRuleset()
     services = _services(cluster, node, previous.services)
-    changes = difference(previous.services.by_port, services.by_port)
+    changes = changed_parts(previous.services, services)
     return NftRuleset(
         (table, *cni_tables(cluster)),
         iptables_beside(cluster, node),
