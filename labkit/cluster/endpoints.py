@@ -12,13 +12,7 @@ from itertools import chain
 from typing import Final
 
 from labkit.cluster.addresses import ipv4_of
-from labkit.cluster.model import (
-    Endpoint,
-    Node,
-    Pod,
-    Service,
-    ServicePort,
-)
+from labkit.cluster.model import Endpoint, Node, Pod, Service, ServicePort
 from labkit.cluster.object_names import ObjectName, ServicePortName
 from labkit.cluster.pod_index import PodIndex
 from labkit.manifest import kinds

@@ -13,11 +13,7 @@ from itertools import chain
 from typing import Final
 
 from labkit.cluster.lookup import LOCALHOST
-from labkit.cluster.model import (
-    Cluster,
-    Pod,
-    Service,
-)
+from labkit.cluster.model import Cluster, Pod, Service
 from labkit.cluster.object_names import DEFAULT_NAMESPACE, ObjectName
 from labkit.manifest.difference import fresh
 

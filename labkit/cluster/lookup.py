@@ -6,11 +6,7 @@ from collections.abc import Iterable
 from ipaddress import IPv4Address
 from typing import Final
 
-from labkit.cluster.model import (
-    Cluster,
-    Node,
-    PodNetwork,
-)
+from labkit.cluster.model import Cluster, Node, PodNetwork
 from labkit.cluster.object_names import DEFAULT_NAMESPACE
 from labkit.errors import UsageError
 from labkit.manifest.problems import nearest, quote

@@ -15,12 +15,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from labkit.cluster.addresses import ipv4_of
-from labkit.cluster.model import (
-    Mapped,
-    Node,
-    Pod,
-    Service,
-)
+from labkit.cluster.model import Mapped, Node, Pod, Service
 from labkit.cluster.object_names import ObjectName
 from labkit.manifest import kinds
 

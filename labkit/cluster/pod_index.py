@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from labkit.cluster.model import (
-    Pod,
-    Protocol,
-)
+from labkit.cluster.model import Pod, Protocol
 from labkit.cluster.object_names import ObjectName
 from labkit.manifest.selection import Labelled, Selection
 

@@ -9,13 +9,7 @@ from itertools import cycle
 from typing import Final
 
 from labkit.cluster.addresses import take, usable
-from labkit.cluster.model import (
-    Container,
-    ContainerPort,
-    Node,
-    Pod,
-    Protocol,
-)
+from labkit.cluster.model import Container, ContainerPort, Node, Pod, Protocol
 from labkit.cluster.object_names import ObjectName
 from labkit.errors import UsageError
 from labkit.manifest import kinds

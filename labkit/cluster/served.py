@@ -12,12 +12,7 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 from labkit.cluster.endpoints import EndpointSource
-from labkit.cluster.model import (
-    Container,
-    ContainerPort,
-    Pod,
-    Protocol,
-)
+from labkit.cluster.model import Container, ContainerPort, Pod, Protocol
 from labkit.cluster.object_names import ObjectName
 from labkit.manifest import kinds
 

@@ -12,15 +12,7 @@ from enum import Enum
 from ipaddress import IPv4Address
 from typing import Final
 
-from labkit.cluster.model import (
-    Cluster,
-    Endpoint,
-    IPMode,
-    Node,
-    Service,
-    ServicePort,
-    ServiceType,
-)
+from labkit.cluster.model import Cluster, Endpoint, IPMode, Node, Service, ServicePort, ServiceType
 from labkit.cluster.object_names import ObjectName
 
 IGNORED_BY_PROXIES: Final = (

@@ -11,9 +11,7 @@ from functools import lru_cache
 from itertools import product
 from typing import Final
 
-from labkit.cluster.model import (
-    Protocol,
-)
+from labkit.cluster.model import Protocol
 from labkit.cluster.object_names import ServicePortName
 
 SERVICES: Final = "KUBE-SERVICES"

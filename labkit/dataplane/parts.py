@@ -16,12 +16,7 @@ from itertools import compress, islice
 from operator import is_not
 from typing import Generic, NamedTuple, TypeVar
 
-from labkit.cluster.model import (
-    Cluster,
-    Endpoint,
-    Service,
-    ServicePort,
-)
+from labkit.cluster.model import Cluster, Endpoint, Service, ServicePort
 from labkit.cluster.object_names import ServicePortName
 from labkit.cluster.topology import is_proxied
 

@@ -7,11 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from labkit.cluster.lookup import unknown
-from labkit.cluster.model import (
-    Client,
-    Node,
-    Pod,
-)
+from labkit.cluster.model import Client, Node, Pod
 from labkit.cluster.object_names import DEFAULT_NAMESPACE
 from labkit.lab import arguments
 from labkit.lab.targets import Target

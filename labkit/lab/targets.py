@@ -11,14 +11,7 @@ import msgspec
 
 from labkit.cluster.host_names import known_by
 from labkit.cluster.lookup import host_named, own_node, unknown
-from labkit.cluster.model import (
-    Cluster,
-    Pod,
-    PodNetwork,
-    Protocol,
-    Service,
-    ServicePort,
-)
+from labkit.cluster.model import Cluster, Pod, PodNetwork, Protocol, Service, ServicePort
 from labkit.cluster.object_names import DEFAULT_NAMESPACE, ObjectName
 from labkit.errors import UsageError
 from labkit.lab import arguments

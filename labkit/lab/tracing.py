@@ -9,9 +9,7 @@ from ipaddress import IPv4Address
 from typing import Final
 
 from labkit.cluster.lookup import LOCALHOST, own_node
-from labkit.cluster.model import (
-    Cluster,
-)
+from labkit.cluster.model import Cluster
 from labkit.cluster.object_names import ObjectName
 from labkit.dataplane.node_addresses import own_addresses
 from labkit.errors import UsageError

@@ -12,11 +12,7 @@ from ipaddress import AddressValueError, IPv4Address
 from typing import Final
 
 from labkit.cluster.mapped import in_words
-from labkit.cluster.model import (
-    Cluster,
-    Service,
-    ServicePort,
-)
+from labkit.cluster.model import Cluster, Service, ServicePort
 from labkit.cluster.object_names import ObjectName
 from labkit.errors import UsageError
 from labkit.probe.flow import Flow as Asked

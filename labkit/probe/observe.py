@@ -10,10 +10,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import Final
 
-from labkit.cluster.model import (
-    Cluster,
-    Service,
-)
+from labkit.cluster.model import Cluster, Service
 from labkit.cluster.object_names import ObjectName
 from labkit.kernel.netns import Namespace
 from labkit.probe.attempt import Attempt

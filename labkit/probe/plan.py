@@ -110,10 +110,10 @@ class _Usual:
     def sources(self, service: Service) -> tuple[str, ...]:
         """Every client and node, and of each node one endpoint's pod and one that is none."""
         endpoints = self._endpoints(service)
+        names = {pod.name for pod in endpoints}
         chosen: list[str] = []
         for node, pods in self._on.items():
             chosen += _first(pod for pod in endpoints if pod.node == node)
-            names = {pod.name for pod in endpoints}
             chosen += _first(pod for pod in pods if pod.name not in names)
         return (*self._everybody, *chosen)
 

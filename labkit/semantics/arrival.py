@@ -7,15 +7,7 @@ from ipaddress import IPv4Address
 from typing import Final
 
 from labkit.cluster.lookup import own_node
-from labkit.cluster.model import (
-    Client,
-    Cluster,
-    DetectLocalMode,
-    Node,
-    Pod,
-    PodNetwork,
-    Route,
-)
+from labkit.cluster.model import Client, Cluster, DetectLocalMode, Node, Pod, PodNetwork, Route
 from labkit.semantics.flows import Flow
 
 BRIDGE: Final = "cni0"

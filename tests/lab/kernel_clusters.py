@@ -5,16 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 
-from labkit.cluster.model import (
-    Client,
-    Cluster,
-    KubeProxy,
-    Network,
-    Node,
-    Pod,
-    PodNetwork,
-    Route,
-)
+from labkit.cluster.model import Client, Cluster, KubeProxy, Network, Node, Pod, PodNetwork, Route
 from labkit.cluster.object_names import ObjectName
 
 NODE1 = Node(

@@ -11,12 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from labkit.cluster.model import (
-    Container,
-    ContainerPort,
-    Pod,
-    Protocol,
-)
+from labkit.cluster.model import Container, ContainerPort, Pod, Protocol
 from labkit.cluster.object_names import ObjectName
 from labkit.errors import MissingFeature
 from labkit.kernel.netns import Edge, Namespace

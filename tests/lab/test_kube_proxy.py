@@ -15,9 +15,7 @@ from typing import IO
 
 import pytest
 
-from labkit.cluster.model import (
-    Service,
-)
+from labkit.cluster.model import Service
 from labkit.cluster.object_names import ObjectName
 from labkit.dataplane.kube_proxy.server import LOCALHOST, ApiServer
 from labkit.errors import MissingFeature

@@ -11,9 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from labkit.cluster.model import (
-    Protocol,
-)
+from labkit.cluster.model import Protocol
 from labkit.cluster.object_names import ObjectName
 from labkit.cluster.topology import HealthCheck
 from labkit.errors import LabError

@@ -20,12 +20,7 @@ from labkit.bench.probe.bare_asyncio import BareAsyncio
 from labkit.bench.probe.bare_epoll import BareEpoll
 from labkit.bench.probe.metrics import LABELS, MEASURE, Metrics
 from labkit.bench.results import Metric
-from labkit.cluster.model import (
-    Container,
-    ContainerPort,
-    Pod,
-    Protocol,
-)
+from labkit.cluster.model import Container, ContainerPort, Pod, Protocol
 from labkit.cluster.object_names import ObjectName
 from labkit.errors import LabError
 from labkit.kernel.netns import Edge, Namespace

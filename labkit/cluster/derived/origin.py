@@ -9,14 +9,7 @@ from labkit.cluster.derived.pods import Pods, changed_pods, next_pods, same_obje
 from labkit.cluster.derived.services import Services, next_services, no_services, selecting
 from labkit.cluster.derived.slices import Slices, next_slices
 from labkit.cluster.endpoints import EndpointSource, endpoints_of
-from labkit.cluster.model import (
-    Cluster,
-    Endpoint,
-    Network,
-    Node,
-    Pod,
-    Service,
-)
+from labkit.cluster.model import Cluster, Endpoint, Network, Node, Pod, Service
 from labkit.cluster.object_names import ObjectName, ServicePortName
 from labkit.cluster.pod_index import PodIndex
 from labkit.cluster.served import asks_for_more, with_served_ports

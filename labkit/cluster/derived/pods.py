@@ -7,10 +7,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from labkit.cluster.mapped import Placed, aliases
-from labkit.cluster.model import (
-    Node,
-    Pod,
-)
+from labkit.cluster.model import Node, Pod
 from labkit.cluster.object_names import ObjectName
 from labkit.cluster.pod_index import PodIndex
 from labkit.cluster.pods import build_pods

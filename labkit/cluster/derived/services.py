@@ -7,11 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from labkit.cluster.mapped import following
-from labkit.cluster.model import (
-    Network,
-    Pod,
-    Service,
-)
+from labkit.cluster.model import Network, Pod, Service
 from labkit.cluster.object_names import ObjectName
 from labkit.cluster.services import InUse, build_services, by_key, nothing_in_use
 from labkit.manifest import kinds

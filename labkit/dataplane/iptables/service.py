@@ -10,13 +10,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Final
 
-from labkit.cluster.model import (
-    Endpoint,
-    KubeProxy,
-    Node,
-    Service,
-    ServicePort,
-)
+from labkit.cluster.model import Endpoint, KubeProxy, Node, Service, ServicePort
 from labkit.cluster.object_names import ServicePortName
 from labkit.cluster.topology import (
     Categorized,

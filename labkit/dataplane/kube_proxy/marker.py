@@ -17,13 +17,7 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from typing import Final
 
-from labkit.cluster.model import (
-    Cluster,
-    Endpoint,
-    Protocol,
-    Service,
-    ServicePort,
-)
+from labkit.cluster.model import Cluster, Endpoint, Protocol, Service, ServicePort
 from labkit.cluster.object_names import ObjectName, ServicePortName
 
 KEY: Final = ObjectName("labkit.dev", "in-sync")

@@ -11,12 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from labkit.cluster.model import (
-    Cluster,
-    Endpoint,
-    Node,
-    Service,
-)
+from labkit.cluster.model import Cluster, Endpoint, Node, Service
 from labkit.cluster.model import Protocol as TransportProtocol
 from labkit.cluster.object_names import ServicePortName
 from labkit.dataplane import data_plane

@@ -11,9 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from labkit.cluster.model import (
-    Cluster,
-)
+from labkit.cluster.model import Cluster
 from labkit.cluster.object_names import ObjectName
 from labkit.dataplane.kube_proxy import objects
 from labkit.dataplane.kube_proxy.objects import Json

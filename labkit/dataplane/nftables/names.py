@@ -13,10 +13,7 @@ import hashlib
 from functools import lru_cache
 from typing import Final
 
-from labkit.cluster.model import (
-    Endpoint,
-    Protocol,
-)
+from labkit.cluster.model import Endpoint, Protocol
 from labkit.cluster.object_names import ServicePortName
 
 TABLE: Final = "kube-proxy"

@@ -9,10 +9,7 @@ import msgspec
 import pytest
 
 from labkit.cluster.build import build_cluster
-from labkit.cluster.model import (
-    Cluster,
-    Endpoint,
-)
+from labkit.cluster.model import Cluster, Endpoint
 from labkit.cluster.object_names import ObjectName, ServicePortName
 from labkit.cluster.pods import interface_name
 from labkit.errors import UsageError

@@ -16,10 +16,7 @@ from labkit.cluster.build import build_cluster
 from labkit.cluster.derived import origin as origin_module
 from labkit.cluster.derived import services as services_module
 from labkit.cluster.host_names import host_names
-from labkit.cluster.model import (
-    Cluster,
-    Endpoint,
-)
+from labkit.cluster.model import Cluster, Endpoint
 from labkit.cluster.object_names import ServicePortName
 from labkit.errors import ManifestError, UsageError
 from labkit.manifest import change as change_module

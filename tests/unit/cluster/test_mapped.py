@@ -10,11 +10,7 @@ from hypothesis import strategies as st
 
 from labkit.cluster.build import build_cluster
 from labkit.cluster.mapped import in_words
-from labkit.cluster.model import (
-    Cluster,
-    ContainerPort,
-    Protocol,
-)
+from labkit.cluster.model import Cluster, ContainerPort, Protocol
 from labkit.cluster.object_names import ObjectName
 from labkit.manifest.load import load_text
 from tests.unit.manifest import dumped

@@ -7,13 +7,7 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from labkit.cluster.model import (
-    Cluster,
-    Container,
-    ContainerPort,
-    Pod,
-    Protocol,
-)
+from labkit.cluster.model import Cluster, Container, ContainerPort, Pod, Protocol
 from labkit.cluster.object_names import ObjectName
 from labkit.dataplane import cni, data_plane
 from labkit.dataplane.iptables.render import render, render_cni_only

@@ -10,11 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labkit.cluster.model import (
-    Cluster,
-    Endpoint,
-    Service,
-)
+from labkit.cluster.model import Cluster, Endpoint, Service
 from labkit.cluster.object_names import ObjectName
 from labkit.dataplane.ipvs import messages, sets
 from labkit.dataplane.ipvs.changes import TableChanges, table_changes

@@ -9,9 +9,7 @@ from typing import Any
 import h11
 import pytest
 
-from labkit.cluster.model import (
-    Service,
-)
+from labkit.cluster.model import Service
 from labkit.cluster.object_names import ObjectName
 from labkit.dataplane.kube_proxy.conversation import ApiConversation
 from labkit.dataplane.kube_proxy.store import INITIAL_EVENTS_END, Store

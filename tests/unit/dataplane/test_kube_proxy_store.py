@@ -6,9 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from labkit.cluster.model import (
-    Service,
-)
+from labkit.cluster.model import Service
 from labkit.cluster.object_names import ObjectName
 from labkit.dataplane.kube_proxy.objects import Json
 from labkit.dataplane.kube_proxy.selectors import parse_selector

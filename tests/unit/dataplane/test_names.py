@@ -2,9 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from labkit.cluster.model import (
-    Protocol,
-)
+from labkit.cluster.model import Protocol
 from labkit.cluster.object_names import ServicePortName
 from labkit.dataplane import names
 

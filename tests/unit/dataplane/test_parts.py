@@ -7,12 +7,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labkit.cluster.model import (
-    Cluster,
-    Endpoint,
-    Service,
-    ServicePort,
-)
+from labkit.cluster.model import Cluster, Endpoint, Service, ServicePort
 from labkit.cluster.object_names import ServicePortName
 from labkit.cluster.topology import is_proxied
 from labkit.dataplane.parts import Parts, changed_parts, difference, render_parts

@@ -7,14 +7,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
-from labkit.cluster.model import (
-    Endpoint,
-    Ingress,
-    IPMode,
-    Protocol,
-    Service,
-    ServiceType,
-)
+from labkit.cluster.model import Endpoint, Ingress, IPMode, Protocol, Service, ServiceType
 from labkit.cluster.object_names import ObjectName, ServicePortName
 from labkit.dataplane import names
 from labkit.dataplane.iptables.render import render

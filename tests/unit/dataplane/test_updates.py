@@ -8,11 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from labkit.cluster.model import (
-    Cluster,
-    Endpoint,
-    Service,
-)
+from labkit.cluster.model import Cluster, Endpoint, Service
 from labkit.cluster.object_names import ObjectName
 from labkit.dataplane import rules
 from labkit.dataplane.iptables.render import render
